@@ -1,0 +1,79 @@
+"""Other people's codecs, side by side with ours: each peer is a `System`, named by family or by setting.
+
+`parse("opus,amrwb_12.65k,lyra")` gives the default settings of a family, or the one setting named. A peer whose library,
+package or weights are not on the machine is still parsed; it says so when its `version()` is asked.
+"""
+
+from collections.abc import Callable
+
+from ...errors import ConfigError
+from ..systems import System
+from .amrwb import BITRATES as AMR_WB_BITRATES
+from .amrwb import AmrWb
+from .codec2 import BITRATES as CODEC2_BITRATES
+from .codec2 import Codec2
+from .ffmpeg import ENCODERS, Ffmpeg
+from .lc3 import Lc3
+from .lyra import BITRATES as LYRA_BITRATES
+from .lyra import Lyra, default_folder
+from .opus import Opus
+from .speex import Speex
+
+DEFAULTS = {  # settings of a family when only its name is given
+    "opus": ("opus_6k", "opus_9k", "opus_12k", "opus_16k", "opus_24k"),
+    "opus_nolace": ("opus_9k_nolace", "opus_12k_nolace"),
+    "amrwb": ("amrwb_6.6k", "amrwb_8.85k", "amrwb_12.65k", "amrwb_23.85k"),
+    "speex": ("speex_q1", "speex_q2", "speex_q4", "speex_q6"),
+    "codec2": ("codec2_0.7k", "codec2_1.3k", "codec2_2.4k", "codec2_3.2k"),
+    "lyra": ("lyra_3.2k", "lyra_6k", "lyra_9.2k"),
+    "lc3": ("lc3_16k", "lc3_24k", "lc3_32k"),
+    "mp3": ("mp3_16k", "mp3_24k"),
+    "aac": ("aac_16k", "aac_24k"),
+    "g722": ("g722_64k",),
+}
+
+
+def known() -> dict[str, Callable[[str], System]]:
+    """Every setting by name, with a function of Lyra's weights folder that builds it."""
+    table: dict[str, System] = {}
+    for rate in (6000, 8000, 9000, 12000, 16000, 20000, 24000, 32000):
+        for wideband in (False, True):
+            for post_filter in ("", "lace", "nolace"):
+                system = Opus(rate, wideband, post_filter)  # type: ignore[arg-type]
+                table[system.name] = system
+    settings: list[System] = [
+        *(AmrWb(rate) for rate in AMR_WB_BITRATES),
+        *(Speex(quality) for quality in range(11)),
+        *(Codec2(rate) for rate in CODEC2_BITRATES),
+        *(Lc3(rate) for rate in (16000, 24000, 32000, 48000)),
+        *(Ffmpeg(codec, rate) for codec in ENCODERS if codec != "g722" for rate in (8000, 16000, 24000, 32000, 48000)),
+        Ffmpeg("g722", 64000),
+    ]
+    table |= {system.name: system for system in settings}
+    builders: dict[str, Callable[[str], System]] = {name: lambda _, s=system: s for name, system in table.items()}
+    return builders | {Lyra(rate).name: lambda folder, r=rate: Lyra(r, folder) for rate in LYRA_BITRATES}
+
+
+def parse(text: str, lyra_folder: str | None = None) -> list[System]:
+    """Systems from a comma-separated list of families and settings; `all` means every family.
+
+    Args:
+        text: such as "opus,amrwb,lyra_6k".
+        lyra_folder: folder of Lyra's weights; default: the environment variable AUDIOCODEC_LYRA.
+    Returns:
+        Systems in the order given, each once.
+    Raises:
+        ConfigError: a name is neither a family nor a setting.
+    """
+    folder = default_folder() if lyra_folder is None else lyra_folder
+    builders, chosen = known(), {}
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in [family for word in words for family in (DEFAULTS if word == "all" else [word])]:
+        for name in DEFAULTS.get(word, (word,)):
+            if name not in builders:
+                raise ConfigError(
+                    f"unknown peer {word!r}; families: {', '.join(DEFAULTS)}, all; one setting: opus_9k, "
+                    "opus_9k_nolace, amrwb_6.6k, speex_q2, codec2_3.2k, lyra_6k, lc3_16k, mp3_16k, …"
+                )
+            chosen[name] = builders[name](folder)
+    return list(chosen.values())
