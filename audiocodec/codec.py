@@ -1,0 +1,304 @@
+"""The codec: encoder, quantizer, decoder; audio to codes and back, and the folder a codec is saved in."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from .config.codec import CodecConfig
+from .config.loader import validate
+from .errors import ConfigError, ModelMismatchError, ShapeError
+from .networks import build_networks
+from .nn.stream import State
+from .pretrained import CONFIG_FILE, WEIGHTS_FILE, locate
+from .quantizers import Quantized
+from .quantizers.build import build
+from .shapes import Codes, Wav
+
+BLOCK_FRAMES = 512  # encode and decode walk through long audio in blocks of this many frames: memory stays bounded
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What training sees of one pass through the codec."""
+
+    wav: Tensor  # [B, C, L] decoded audio
+    quantized: Quantized  # what the bottleneck did
+
+
+class Codec(nn.Module):
+    """A neural audio codec: `encode` gives codes, `decode` gives audio, calling it gives both with gradients.
+
+    Encoding runs in float64 (float32 where the device has no float64). Rounding then differs by 1e-16 between batch
+    shapes, chunk sizes and thread counts, so codes do not: a tie would have to be closer than that to flip. Decoding runs
+    in float32, where the same differences stay below 1e-5 of full scale.
+    """
+
+    def __init__(self, config: CodecConfig, name: str = "unnamed"):
+        super().__init__()
+        self.config = config
+        self.name = name
+        self.encoder, self.decoder = build_networks(config)
+        self.quantizer = build(config.quantizer, config.network.latent_dim)
+        self._exact: tuple[object, nn.ModuleDict] | None = None  # float64 copy for inference, with the version it is of
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self.config.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Channels coded jointly; a mono codec takes stereo as two items of a batch."""
+        return self.config.channels
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return self.config.hop_length
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frames a second, exact, in Hz."""
+        return self.config.frame_rate
+
+    @property
+    def n_q(self) -> int:
+        """Codebooks."""
+        return self.config.quantizer.n_q
+
+    @property
+    def codebook_size(self) -> int:
+        """Distinct codes of one codebook."""
+        return self.config.quantizer.alphabet_size
+
+    @property
+    def delay(self) -> int:
+        """Algorithmic delay of a stream in samples: one frame to fill, and what the decoder lags."""
+        return self.hop_length + self.decoder.delay  # type: ignore[operator,return-value]
+
+    def bitrate(self, n_q: int | None = None) -> float:
+        """Nominal bit/s of the first `n_q` codebooks (default all), before container and entropy coding."""
+        return self.config.bitrate(n_q)
+
+    # -- audio to codes to audio ---------------------------------------------------------------------------------------
+
+    def forward(self, wav: Wav, n_q: int | Tensor | None = None) -> Reconstruction:
+        """Encode, quantize and decode with gradients, for training.
+
+        Args:
+            wav: [B, C, L] in [-1, 1] at `sample_rate` Hz.
+            n_q: codebooks used: a number, or [B] int64 for another number per item; default all.
+        Returns:
+            The reconstruction [B, C, L] and what the quantizer did.
+        Raises:
+            ShapeError: `wav` is not [B, channels, L].
+        """
+        self._check_wav(wav)
+        z = self.encoder(self._whole_frames(wav))
+        quantized = self.quantizer(z, n_q)
+        late = nn.functional.pad(quantized.z_q, (0, self.decoder.delay // self.hop_length))  # type: ignore[operator]
+        decoded = self.decoder(late)[..., self.decoder.delay :]  # type: ignore[misc]
+        return Reconstruction(decoded[..., : wav.shape[-1]], quantized)
+
+    @torch.inference_mode()
+    def encode(self, wav: Wav, n_q: int | None = None) -> Codes:
+        """Turn audio into codes; the same codes whatever the batch, and as a stream gives.
+
+        Args:
+            wav: [B, C, L] float in [-1, 1] at `sample_rate` Hz; right-padded with zeros to a whole frame.
+            n_q: how many codebooks to use, 1..self.n_q (default all); fewer codebooks, lower `bitrate`.
+        Returns:
+            [B, n_q, ceil(L / hop_length)] int64 in [0, codebook_size).
+        Raises:
+            ShapeError: `wav` is not [B, channels, L].
+            ConfigError: `n_q` is out of range.
+        """
+        self._check_wav(wav)
+        n_q = self.check_n_q(n_q)
+        state, codes = self.encoder_state(len(wav)), []
+        for block in self._whole_frames(wav).split(BLOCK_FRAMES * self.hop_length, dim=-1):
+            if block.shape[-1]:
+                some, state = self.encode_frames(block, state, n_q)
+                codes.append(some)
+        return torch.cat(codes, dim=-1) if codes else wav.new_zeros(len(wav), n_q, 0, dtype=torch.int64)
+
+    @torch.inference_mode()
+    def decode(self, codes: Codes, length: int | None = None) -> Wav:
+        """Turn codes back into audio.
+
+        Args:
+            codes: [B, K', T] with any prefix K' of the codebooks.
+            length: samples wanted, at most T * hop_length (default all); what encode padded is cut.
+        Returns:
+            [B, C, length] float32, sample i standing for sample i of the encoded audio.
+        Raises:
+            ShapeError: `codes` has no such shape, holds an impossible code, or is too short for `length`.
+        """
+        self.check_codes(codes)
+        whole = codes.shape[-1] * self.hop_length
+        length = whole if length is None else length
+        if not 0 <= length <= whole:
+            raise ShapeError(f"length {length} samples: {codes.shape[-1]} frames hold 0 to {whole}")
+        state, wavs = self.decoder_state(len(codes)), []
+        for block in codes.split(BLOCK_FRAMES, dim=-1):
+            if block.shape[-1]:
+                some, state = self.decode_frames(block, state)
+                wavs.append(some)
+        wavs.append(self.drain(state))
+        return torch.cat(wavs, dim=-1)[..., self.decoder.delay :][..., :length]  # type: ignore[misc]
+
+    # -- one step of a stream: what encode, decode and streaming.py are made of ----------------------------------------
+
+    def encoder_state(self, batch_size: int) -> State:
+        """State of `encode_frames` before the first sample."""
+        like = next(self.exact["encoder"].parameters())
+        return self.exact["encoder"].init_state(like.new_zeros(batch_size, 1))  # type: ignore[operator]
+
+    def encode_frames(self, wav: Tensor, state: State, n_q: int) -> tuple[Tensor, State]:
+        """Encode whole frames [B, C, t * hop] after `state`: codes [B, n_q, t] and the state after them."""
+        exact = self.exact
+        z, state = exact["encoder"].step(wav.to(next(exact.parameters())), state)  # type: ignore[operator]
+        return exact["quantizer"].encode(z, n_q), state  # type: ignore[operator]
+
+    def decoder_state(self, batch_size: int) -> State:
+        """State of `decode_frames` before the first frame."""
+        return self.decoder.init_state(next(self.decoder.parameters()).new_zeros(batch_size, 1))
+
+    def decode_frames(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
+        """Decode [B, K', t] after `state`: wav [B, C, t * hop], `decoder.delay` samples late, and the state after it."""
+        return self.decoder.step(self.quantizer.decode(codes), state)
+
+    def drain(self, state: State) -> Tensor:
+        """Bring out the last `decoder.delay` samples after `state`: [B, C, delay]."""
+        like = next(self.decoder.parameters())
+        batch_size = _batch_size(state)
+        frames = self.decoder.delay // self.hop_length  # type: ignore[operator]
+        if frames == 0:
+            return like.new_zeros(batch_size, self.channels, 0)
+        return self.decoder.step(like.new_zeros(batch_size, self.config.network.latent_dim, frames), state)[0]
+
+    @property
+    def exact(self) -> nn.ModuleDict:
+        """Encoder and quantizer as they are now, in eval mode and in the precision of inference."""
+        parts = {"encoder": self.encoder, "quantizer": self.quantizer}
+        version = tuple((id(t), 0 if t.is_inference() else t._version, t.device) for part in parts.values() for t in _tensors(part))
+        if self._exact is None or self._exact[0] != version:
+            first = next(self.encoder.parameters())
+            dtype = torch.float32 if first.device.type == "mps" else torch.float64
+            with torch.inference_mode(False):
+                twin = nn.ModuleDict({key: copy.deepcopy(part).requires_grad_(False) for key, part in parts.items()})
+                self._exact = version, twin.to(dtype).eval()
+        return self._exact[1]
+
+    # -- checks --------------------------------------------------------------------------------------------------------
+
+    def check_n_q(self, n_q: int | None) -> int:
+        """Return `n_q`, or all codebooks for None.
+
+        Raises:
+            ConfigError: out of range.
+        """
+        if n_q is None:
+            return self.n_q
+        if not 1 <= n_q <= self.n_q:
+            raise ConfigError(f"n_q={n_q}: {self.name} has codebooks 1 to {self.n_q}")
+        return int(n_q)
+
+    def _check_wav(self, wav: Tensor) -> None:
+        if wav.ndim != 3 or wav.shape[1] != self.channels:
+            raise ShapeError(f"wav has shape {list(wav.shape)}; expected [B, {self.channels}, L] ({self.channels} channel(s))")
+
+    def check_codes(self, codes: Tensor) -> None:
+        """Refuse what cannot be decoded.
+
+        Raises:
+            ShapeError: not [B, 1..n_q, T], or a code outside its codebook.
+        """
+        if codes.ndim != 3 or not 1 <= codes.shape[1] <= self.n_q:
+            raise ShapeError(f"codes have shape {list(codes.shape)}; expected [B, 1..{self.n_q}, T]")
+        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.codebook_size:
+            raise ShapeError(f"codes hold {int(codes.min())}..{int(codes.max())}; allowed 0..{self.codebook_size - 1}")
+
+    def _whole_frames(self, wav: Tensor) -> Tensor:
+        return nn.functional.pad(wav, (0, -wav.shape[-1] % self.hop_length))
+
+    # -- identity, folders ---------------------------------------------------------------------------------------------
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 (hex) of all weights as float32: names, shapes, values; the same however they are stored."""
+        digest = hashlib.sha256()
+        for key, value in sorted(self._weights().items()):
+            digest.update(f"{key}{list(value.shape)}".encode())
+            digest.update(value.float().cpu().contiguous().numpy().astype("<f4").tobytes())
+        return digest.hexdigest()
+
+    @property
+    def config_sha256(self) -> str:
+        """SHA-256 (hex) of the configuration as canonical JSON."""
+        text = json.dumps(self.config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {key: value for key, value in self.state_dict().items() if value.is_floating_point()}
+
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> Path:
+        """Write config.json and model.safetensors.
+
+        Args:
+            folder: made where it does not exist; its last part becomes the model's name on loading.
+            dtype: how weights are stored; float16 halves the file and rounds the weights.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.config.model_dump(mode="json"), indent=2) + "\n"
+        (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+        state = {k: (v.to(dtype) if v.is_floating_point() else v).contiguous() for k, v in self.state_dict().items()}
+        safetensors.torch.save_file(state, folder / WEIGHTS_FILE)
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, device: str | torch.device = "cpu") -> Self:
+        """Load a codec, in eval mode.
+
+        Args:
+            name: a shipped model ("speech-16k"), a folder, or a hub id "owner/name".
+            revision: branch, tag or commit of a hub id.
+            device: where it shall run.
+        Raises:
+            ConfigError: no such model, or its config.json is no codec configuration.
+            ModelMismatchError: the weights do not fit the configuration.
+        """
+        folder = locate(name, revision)
+        try:
+            tree: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{folder / CONFIG_FILE}: not readable as JSON: {error}") from error
+        codec = cls(validate(CodecConfig, tree, str(folder / CONFIG_FILE)), name=Path(name).name)
+        try:
+            state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
+            codec.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=True)
+        except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelMismatchError(f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE}: {reason}") from error
+        return codec.to(device).eval()
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _batch_size(state: State) -> int:
+    return len(state) if isinstance(state, Tensor) else next(_batch_size(part) for part in state if len(part))

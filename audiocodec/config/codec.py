@@ -1,0 +1,76 @@
+"""What a codec is: rates, channels, the kind and size of its networks, and its quantizer. No torch here."""
+
+from fractions import Fraction
+from math import prod
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Frozen
+from .quantizer import QuantizerConfig
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class SpectralConfig(Frozen):
+    """Networks at frame rate between a lapped complex transform and its inverse (networks/spectral.py)."""
+
+    kind: Literal["spectral"] = "spectral"
+    hop_length: Positive = Field(320, description="samples a frame; the transform's window is twice as long")
+    latent_dim: Positive = Field(128, description="dimensions of the quantized vector")
+    width: Positive = Field(256, description="channels of the ConvNeXt blocks")
+    encoder_depth: Positive = Field(4, description="ConvNeXt blocks before the quantizer")
+    decoder_depth: Positive = Field(6, description="ConvNeXt blocks after the quantizer")
+    kernel_size: Positive = Field(7, description="frames seen by one block's depthwise convolution")
+    expansion: Positive = Field(3, description="hidden channels of a block, in widths")
+    compression: float = Field(0.5, gt=0, le=1, description="magnitudes are raised to this power inside the networks")
+
+
+class SEANetConfig(Frozen):
+    """Waveform convolutions with strides, the EnCodec and DAC family (networks/seanet.py)."""
+
+    kind: Literal["seanet"] = "seanet"
+    strides: tuple[Positive, ...] = Field((2, 4, 5, 8), min_length=1, description="down-sampling of each encoder block")
+    latent_dim: Positive = Field(128, description="dimensions of the quantized vector")
+    base_channels: Positive = Field(32, description="channels after the first convolution; doubled by every block")
+    decoder_channels: Positive | None = Field(None, description="the same for the decoder's last block; None: as encoder")
+    kernel_size: Positive = Field(7, description="samples seen by the first, last and residual convolutions")
+    dilations: tuple[Positive, ...] = Field((1, 3, 9), description="dilation of each residual unit of a block")
+    activation: Literal["elu", "snake"] = "snake"
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame: the product of the strides."""
+        return prod(self.strides)
+
+
+NetworkConfig = Annotated[SpectralConfig | SEANetConfig, Field(discriminator="kind")]
+
+
+class CodecConfig(Frozen):
+    """Everything needed to build a codec; stored beside its weights as config.json."""
+
+    sample_rate: Positive = Field(16000, description="Hz")
+    channels: Positive = 1
+    network: NetworkConfig = SpectralConfig()
+    quantizer: QuantizerConfig = QuantizerConfig()
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> "CodecConfig":
+        if self.channels > 1 and self.network.kind == "spectral":
+            raise ValueError("network.kind: spectral codes one channel (more are coded apart); use seanet for joint stereo")
+        return self
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return self.network.hop_length
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frames a second, exact, in Hz."""
+        return Fraction(self.sample_rate, self.hop_length)
+
+    def bitrate(self, n_q: int | None = None) -> float:
+        """Nominal bit/s of the first `n_q` codebooks (default all), before any container or entropy coding."""
+        return float(self.frame_rate) * (self.quantizer.n_q if n_q is None else n_q) * self.quantizer.bits

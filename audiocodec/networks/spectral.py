@@ -1,0 +1,117 @@
+"""Frame-rate networks between a lapped complex transform and its inverse: the family of the shipped CPU models.
+
+All convolutions run at the frame rate, on compressed complex spectra, which makes the pair an order of magnitude cheaper
+than waveform convolutions. A linear path runs beside the blocks: the encoder hands the lowest MDCT lines to the latent,
+the decoder puts them back. At the first step the pair is thus a plain transform codec that already carries waveform
+and phase, and training improves on it instead of having to find phase from nothing.
+
+Source: ConvNeXt blocks and inverse transform head as in Vocos (Siuzdak 2023, arXiv:2306.00814); power-law compression as
+in speech enhancement (Ephrat et al. 2018, arXiv:1804.03619, sec. 4.1). The linear path is ours.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ..config.codec import SpectralConfig
+from ..nn.blocks import ConvNeXtBlock
+from ..nn.lapped import LappedAnalysis, LappedSynthesis
+from ..nn.stream import Chain, State, Streamable
+
+LEVEL = 20.0  # brings speech at usual levels to unit-sized MDCT lines
+FLOOR = 1e-4  # magnitude below which compression turns linear: keeps silence silent and gradients finite
+
+
+def compress(spectrum: Tensor, power: float) -> tuple[Tensor, Tensor]:
+    """Raise magnitudes to `power`, keep phases.
+
+    Args:
+        spectrum: [B, 2 M, T], real parts then imaginary parts.
+        power: exponent in (0, 1].
+    Returns:
+        The compressed spectrum [B, 2 M, T] and the magnitudes before compression [B, M, T].
+    """
+    real, imag = spectrum.chunk(2, dim=1)
+    magnitude = torch.sqrt(real.square() + imag.square() + FLOOR**2)
+    return spectrum * (magnitude ** (power - 1)).repeat(1, 2, 1), magnitude
+
+
+def expand(spectrum: Tensor, power: float) -> Tensor:
+    """Inverse of `compress` on spectra well above the floor; [B, 2 M, T] -> [B, 2 M, T]."""
+    real, imag = spectrum.chunk(2, dim=1)
+    magnitude = torch.sqrt(real.square() + imag.square() + FLOOR**2)
+    return spectrum * (magnitude ** (1 / power - 1)).repeat(1, 2, 1)
+
+
+class _FrameNet(Streamable):
+    """[B, c_in, T] -> [B, c_out, T]: pointwise map, ConvNeXt blocks, norm, pointwise map; starts small beside the linear path."""
+
+    def __init__(self, c_in: int, c_out: int, depth: int, config: SpectralConfig):
+        super().__init__()
+        self.input = nn.Linear(c_in, config.width)
+        self.blocks = Chain(ConvNeXtBlock(config.width, config.kernel_size, config.expansion) for _ in range(depth))
+        self.norm = nn.LayerNorm(config.width)
+        self.output = nn.Linear(config.width, c_out)
+        with torch.no_grad():
+            self.output.weight.mul_(0.1)
+            self.output.bias.zero_()
+
+    def init_state(self, like: Tensor) -> State:
+        return self.blocks.init_state(like)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        x = self.input(x.transpose(1, 2)).transpose(1, 2)
+        x, state = self.blocks.step(x, state)
+        return self.output(self.norm(x.transpose(1, 2))).transpose(1, 2), state
+
+
+class SpectralEncoder(Streamable):
+    """wav [B, 1, T * hop] -> latents [B, D, T]."""
+
+    def __init__(self, config: SpectralConfig):
+        super().__init__()
+        self.power, bins = config.compression, config.hop_length
+        self.analysis = LappedAnalysis(bins)
+        self.net = _FrameNet(3 * bins, config.latent_dim, config.encoder_depth, config)
+        self.linear = nn.Linear(bins, config.latent_dim, bias=False)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.eye(config.latent_dim, bins))
+
+    def init_state(self, like: Tensor) -> State:
+        """See Streamable."""
+        return self.analysis.init_state(like), self.net.init_state(like)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """See Streamable; x holds whole frames."""
+        spectrum, analysis = self.analysis.step(x * LEVEL, state[0])
+        compressed, magnitude = compress(spectrum, self.power)
+        features = torch.cat([compressed, 0.3 * torch.log(magnitude + 1e-2)], dim=1)
+        z, net = self.net.step(features, state[1])
+        real = spectrum.chunk(2, dim=1)[0]
+        lines = real * (real.abs() + FLOOR) ** (self.power - 1)  # an MDCT line compressed by its own size
+        return z + self.linear(lines.transpose(1, 2)).transpose(1, 2), (analysis, net)
+
+
+class SpectralDecoder(Streamable):
+    """latents [B, D, T] -> wav [B, 1, T * hop], lagging by `delay` = one hop."""
+
+    def __init__(self, config: SpectralConfig):
+        super().__init__()
+        self.power, bins = config.compression, config.hop_length
+        self.net = _FrameNet(config.latent_dim, 2 * bins, config.decoder_depth, config)
+        self.linear = nn.Linear(config.latent_dim, bins, bias=False)
+        self.synthesis = LappedSynthesis(bins)
+        self.delay = self.synthesis.delay  # samples
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.eye(bins, config.latent_dim))
+
+    def init_state(self, like: Tensor) -> State:
+        """See Streamable."""
+        return self.net.init_state(like), self.synthesis.init_state(like)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """See Streamable."""
+        spectrum, net = self.net.step(x, state[0])
+        real, imag = spectrum.chunk(2, dim=1)
+        real = real + self.linear(x.transpose(1, 2)).transpose(1, 2)
+        wav, synthesis = self.synthesis.step(expand(torch.cat([real, imag], dim=1), self.power), state[1])
+        return wav / LEVEL, (net, synthesis)

@@ -1,0 +1,168 @@
+"""Streams: push any number of samples or frames, get what is complete; the codes and audio are those of the whole file.
+
+What a stream remembers is a value: `session.state` can be copied, kept, sent to another process and put back.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from .codec import Codec
+from .errors import ShapeError
+from .nn.stream import State, map_state
+from .shapes import Codes, Wav
+
+
+@dataclass(frozen=True)
+class EncoderState:
+    """What a StreamingEncoder remembers."""
+
+    rest: Tensor  # [B, C, < hop] samples that do not fill a frame yet
+    layers: State
+
+    def to(self, device: str | torch.device) -> Self:
+        """The same state on another device."""
+        return type(self)(self.rest.to(device), map_state(lambda t: t.to(device), self.layers))
+
+
+@dataclass(frozen=True)
+class DecoderState:
+    """What a StreamingDecoder remembers."""
+
+    early: int  # samples still to come out that lie before the start of the signal
+    layers: State
+
+    def to(self, device: str | torch.device) -> Self:
+        """The same state on another device."""
+        return type(self)(self.early, map_state(lambda t: t.to(device), self.layers))
+
+
+class StreamingEncoder:
+    """Turns a stream of samples into a stream of codes, for `batch_size` streams that move together.
+
+    `codec.encode(wav)` equals the concatenation of all `push` results and `flush`, bit for bit, for any cutting of `wav`.
+    """
+
+    def __init__(self, codec: Codec, batch_size: int = 1, n_q: int | None = None):
+        """Begin.
+
+        Args:
+            codec: must not be trained further while the stream runs.
+            batch_size: streams side by side.
+            n_q: codebooks to use (default all).
+        """
+        self.codec, self.batch_size, self.n_q = codec, batch_size, codec.check_n_q(n_q)
+        self.state = self._fresh()
+
+    def _fresh(self) -> EncoderState:
+        like = next(self.codec.parameters())
+        return EncoderState(like.new_zeros(self.batch_size, self.codec.channels, 0), self.codec.encoder_state(self.batch_size))
+
+    @torch.inference_mode()
+    def push(self, wav: Wav) -> Codes:
+        """Take the next samples.
+
+        Args:
+            wav: [batch_size, C, any number] in [-1, 1] at the codec's rate; zero samples are fine.
+        Returns:
+            Codes [batch_size, n_q, t] int64 of the t >= 0 frames that are complete now.
+        Raises:
+            ShapeError: another batch size or channel count.
+        """
+        expected = self.state.rest.shape[:2]
+        if wav.ndim != 3 or wav.shape[:2] != expected:
+            raise ShapeError(f"pushed wav of shape {list(wav.shape)}; this stream takes [{expected[0]}, {expected[1]}, any]")
+        wav = torch.cat([self.state.rest, wav.to(self.state.rest)], dim=-1)
+        whole = wav.shape[-1] // self.codec.hop_length * self.codec.hop_length
+        codes = wav.new_zeros(self.batch_size, self.n_q, 0, dtype=torch.int64)
+        layers = self.state.layers
+        if whole:
+            codes, layers = self.codec.encode_frames(wav[..., :whole], layers, self.n_q)
+        self.state = EncoderState(wav[..., whole:].clone(), layers)
+        return codes
+
+    def flush(self) -> Codes:
+        """End the stream: codes of the last, zero-padded frame, if one is begun. Afterwards a new stream starts."""
+        missing = -self.state.rest.shape[-1] % self.codec.hop_length
+        codes = self.push(self.state.rest.new_zeros(*self.state.rest.shape[:2], missing))
+        self.state = self._fresh()
+        return codes
+
+    def reset(self, mask: Tensor | None = None) -> None:
+        """Start anew, all streams or those where `mask` [batch_size] is true.
+
+        Raises:
+            ShapeError: a part is reset while a frame is half full: the streams of a batch share their frames.
+        """
+        if mask is None:
+            self.state = self._fresh()
+            return
+        if self.state.rest.shape[-1]:
+            raise ShapeError(f"reset of single streams needs whole frames; {self.state.rest.shape[-1]} samples are pending")
+        self.state = EncoderState(self.state.rest, _mixed(mask, self._fresh().layers, self.state.layers))
+
+
+class StreamingDecoder:
+    """Turns a stream of codes into a stream of samples, for `batch_size` streams that move together.
+
+    The concatenation of all `push` results and `flush` is `codec.decode(codes)` to 1e-5 of full scale.
+    """
+
+    def __init__(self, codec: Codec, batch_size: int = 1):
+        self.codec, self.batch_size = codec, batch_size
+        self.state = self._fresh()
+
+    def _fresh(self) -> DecoderState:
+        return DecoderState(int(self.codec.decoder.delay), self.codec.decoder_state(self.batch_size))  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def push(self, codes: Codes) -> Wav:
+        """Take the next frames.
+
+        Args:
+            codes: [batch_size, K', t] with t >= 0; K' may change from push to push.
+        Returns:
+            wav [batch_size, C, t * hop_length] float32; at the start of a stream less by the decoder's delay.
+        Raises:
+            ShapeError: another batch size, too many codebooks, or an impossible code.
+        """
+        if codes.ndim == 3 and len(codes) != self.batch_size:
+            raise ShapeError(f"pushed codes of shape {list(codes.shape)}; this stream takes [{self.batch_size}, K, t]")
+        self.codec.check_codes(codes)
+        if codes.shape[-1] == 0:
+            return next(self.codec.parameters()).new_zeros(self.batch_size, self.codec.channels, 0)
+        wav, layers = self.codec.decode_frames(codes, self.state.layers)
+        return self._after(wav, layers)
+
+    def _after(self, wav: Tensor, layers: State) -> Tensor:
+        early = min(self.state.early, wav.shape[-1])
+        self.state = DecoderState(self.state.early - early, layers)
+        return wav[..., early:]
+
+    @torch.inference_mode()
+    def flush(self) -> Wav:
+        """End the stream: its last samples [batch_size, C, <= delay]. Afterwards a new stream starts."""
+        wav = self._after(self.codec.drain(self.state.layers), self.state.layers)
+        self.state = self._fresh()
+        return wav
+
+    def reset(self, mask: Tensor | None = None) -> None:
+        """Start anew, all streams or those where `mask` [batch_size] is true.
+
+        A stream reset alone keeps its place in the batch: its new signal comes out `decoder.delay` samples late.
+        """
+        if mask is None:
+            self.state = self._fresh()
+        else:
+            self.state = DecoderState(self.state.early, _mixed(mask, self._fresh().layers, self.state.layers))
+
+
+def _mixed(mask: Tensor, fresh: State, old: State) -> State:
+    """Take `fresh` for the batch items where `mask` is true, `old` for the others."""
+
+    def choose(new: Tensor, kept: Tensor) -> Tensor:
+        return torch.where(mask.to(new.device).view(-1, *[1] * (new.ndim - 1)), new, kept)
+
+    return map_state(choose, fresh, old)
