@@ -1,0 +1,245 @@
+"""Residual quantization: each stage codes what the stages before it left over."""
+
+import copy
+from collections.abc import Callable
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError, ShapeError
+from . import telemetry
+from .base import Quantized, Quantizer
+from .nearest import block_size
+from .space_filling import SFDiVeQ
+from .stage import Stage
+from .vector import VectorQuantizer
+
+
+class ResidualQuantizer(Quantizer):
+    """A stack of equal stages; any prefix of its codes decodes.
+
+    wiring "per_stage": every stage has the estimator around itself and hands its remainder on with gradients; each
+        codebook gets a gradient of its own.
+    wiring "joint": the stages choose without gradient, and one estimator acts on the sum of their codewords; all chosen
+        codewords get the same gradient. This is the form of the DiVeQ paper.
+
+    Args:
+        method: makes one stage from (codebook_size, dim): a class of this package, or functools.partial of one.
+        n_q: K, number of stages.
+        codebook_size: codewords a stage.
+        dim: D.
+        wiring: see above; projected stages and FSQ learn only `per_stage`.
+        warmup, seed: see Quantizer; the stages' own warm-up is not used.
+    Raises:
+        ConfigError: joint wiring of stages that have no estimator of their own.
+    Source: Zeghidour et al. 2021, arXiv:2107.03312, algorithm 1; joint: Vali, Bäckström & Solin 2026,
+        arXiv:2509.26469, appendix C.9.
+    """
+
+    def __init__(
+        self,
+        method: Callable[[int, int], Stage],
+        n_q: int,
+        codebook_size: int,
+        dim: int,
+        *,
+        wiring: Literal["joint", "per_stage"] = "per_stage",
+        warmup: int = 0,
+        seed: int = 0,
+    ):
+        if n_q < 1:
+            raise ConfigError(f"a residual quantizer needs n_q >= 1 stages, got {n_q}")
+        super().__init__(dim, warmup=warmup, capacity=32 * codebook_size, seed=seed)
+        self.stages = nn.ModuleList([method(codebook_size, dim) for _ in range(n_q)])
+        self.wiring = wiring
+        if wiring == "joint" and not all(isinstance(stage, VectorQuantizer) for stage in self.stages):
+            raise ConfigError("joint wiring gives the projections inside a stage no gradient; use wiring='per_stage'")
+
+    @property
+    def n_q(self) -> int:
+        """K, the number of stages."""
+        return len(self.stages)
+
+    @property
+    def codebook_size(self) -> int:
+        """Codewords of a stage."""
+        return self._stages()[0].codebook_size
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        return tuple(size for stage in self._stages() for size in stage.codebook_sizes)
+
+    def codebooks(self) -> list[VectorQuantizer]:
+        return [codebook for stage in self._stages() for codebook in stage.codebooks()]
+
+    def with_sf_bits(self, sf_bits: int) -> Self:
+        """The same stack (same parameters, not a copy of them) with another grid in every stage.
+
+        Args:
+            sf_bits: 0 to 3 bits more a stage than its nearest codeword costs.
+        Raises:
+            ConfigError: the stages are not SFDiVeQ, or sf_bits is out of range.
+        """
+        stages = [stage for stage in self._stages() if isinstance(stage, SFDiVeQ)]
+        if len(stages) != self.n_q:
+            raise ConfigError("sf_bits needs stages of SFDiVeQ")
+        other = copy.copy(self)
+        other._modules = {**self._modules, "stages": nn.ModuleList([stage.with_sf_bits(sf_bits) for stage in stages])}
+        return other
+
+    def forward(  # type: ignore[override]
+        self, z: Tensor, n_q: int | Tensor | None = None, mask: Tensor | None = None
+    ) -> Quantized:
+        """Quantize latents.
+
+        Args:
+            z: [B, D, T] or [N, D], any floating dtype.
+            n_q: stages to keep, 1..K: one number, or int64 [B] (or [N]) with a number for each item (not checked, so that
+                the host need not wait). In training all stages are computed and the sum is masked, so that every
+                process of a distributed run uses every parameter.
+            mask: [B, T] or [N] bool, True where a frame is real; see Quantizer.forward.
+        Returns:
+            Quantized; codes are [B, n_q, T] or [N, n_q], with all K stages where n_q is a tensor.
+        Raises:
+            ShapeError: a tensor has another shape, or the number n_q is out of range.
+        """
+        stages = self._count(None if isinstance(n_q, Tensor) else n_q)
+        return self._quantize(z, mask, self._kept(z, n_q, mask), stages)
+
+    def encode(self, z: Tensor, n_q: int | None = None) -> Tensor:
+        """Codes of latents, as transmitted.
+
+        Args:
+            z: [B, D, T] or [N, D].
+            n_q: stages to code, default all.
+        Returns:
+            int64 [B, n_q, T] or [N, n_q].
+        Raises:
+            ShapeError: z has another shape, or n_q is out of range.
+        """
+        return self._encode(z, self._count(n_q))
+
+    def train_rows(self, rows: Tensor, kept: Tensor | None) -> Quantized:
+        return self._train_joint(rows, kept) if self.wiring == "joint" else self._train_per_stage(rows, kept)
+
+    def _train_per_stage(self, rows: Tensor, kept: Tensor | None) -> Quantized:
+        left, total, steps, energies = rows, torch.zeros_like(rows), [], []
+        for index, stage in enumerate(self._stages()):
+            mine = None if kept is None else kept[:, index]
+            # Auxiliary losses reach the encoder as if the stages before were constants: with the estimator's gradients
+            # of `left` (zero for STE) only the first stage could hold the latents near its codewords.
+            committed = rows - (rows - left).detach() if stage.has_loss and index else left
+            step = stage.train_stage(left, committed, mine)
+            left = left - step.z_q
+            total = total + _only(step.z_q, mine)
+            steps.append(step)
+            energies.append(telemetry.energy(left.detach(), mine))
+        return Quantized(
+            total,
+            torch.stack([step.codes for step in steps], dim=1),
+            torch.stack([step.loss for step in steps]).sum(),
+            telemetry.summary(
+                rows.detach(),
+                None if kept is None else kept[:, 0],
+                [step.counts for step in steps],
+                energies,
+                [step.misalignment for step in steps],
+            ),
+        )
+
+    def _train_joint(self, rows: Tensor, kept: Tensor | None) -> Quantized:
+        left, total, codes, losses, counts, energies, misalignments = rows, torch.zeros_like(rows), [], [], [], [], []
+        for index, stage in enumerate(self._vector_stages()):
+            mine = None if kept is None else kept[:, index]
+            choice = stage.select(left)
+            seen = stage.observe(left.detach(), choice.codes, mine)
+            losses.append(stage.aux_loss(left, choice, mine))
+            left = left - choice.hard.detach()
+            total = total + _only(choice.hard, mine)
+            codes.append(choice.codes)
+            counts.append(seen[0])
+            misalignments.append(seen[1])
+            energies.append(telemetry.energy(left.detach(), mine))
+        first = None if kept is None else kept[:, 0]
+        return Quantized(
+            self._vector_stages()[0].estimate(rows, total),
+            torch.stack(codes, dim=1),
+            torch.stack(losses).sum(),
+            telemetry.summary(rows.detach(), first, counts, energies, misalignments),
+        )
+
+    def encode_rows(self, rows: Tensor, n_q: int) -> Tensor:
+        stages = self._stages()[:n_q]
+        tables = [stage.table(rows.dtype) for stage in stages]
+        codes = torch.empty(len(rows), n_q, dtype=torch.int64, device=rows.device)
+        start = 0
+        for left in rows.split(block_size(rows)):  # all stages on one block while it is in the cache
+            for index, (stage, table) in enumerate(zip(stages, tables, strict=True)):
+                found = stage.search(left, table)
+                codes[start : start + len(left), index] = found
+                if index + 1 < n_q:
+                    left = left - stage.lookup(found, rows.dtype)
+            start += len(left)
+        return codes
+
+    def decode_rows(self, codes: Tensor, kept: Tensor | None = None) -> Tensor:
+        n_q = codes.shape[1]
+        if not 1 <= n_q <= self.n_q:
+            raise ShapeError(f"codes have {n_q} stages; this quantizer decodes 1 to {self.n_q}")
+        total = torch.zeros(len(codes), self.dim, dtype=self.dtype, device=codes.device)
+        for index, stage in enumerate(self._stages()[:n_q]):
+            total = total + _only(stage.lookup(codes[:, index], self.dtype), None if kept is None else kept[:, index])
+        return total
+
+    def measure_rows(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> dict[str, Tensor]:
+        left, counts, energies, misalignments = rows, [], [], []
+        for index, stage in enumerate(self._stages()[: codes.shape[1]]):
+            mine = None if kept is None else kept[:, index]
+            count, misalignment = stage.measure(left, codes[:, index], mine)
+            left = left - stage.lookup(codes[:, index], rows.dtype)
+            counts.append(count)
+            misalignments.append(misalignment)
+            energies.append(telemetry.energy(left, mine))
+        return telemetry.summary(rows, None if kept is None else kept[:, 0], counts, energies, misalignments)
+
+    def init_rows(self, rows: Tensor, generator: torch.Generator) -> None:
+        for stage in self._stages():
+            stage.init_rows(rows, generator)
+            rows = rows - stage.lookup(stage.search(rows, None), rows.dtype)
+
+    def _stages(self) -> list[Stage]:
+        return list(self.stages)  # type: ignore[arg-type]
+
+    def _vector_stages(self) -> list[VectorQuantizer]:
+        return list(self.stages)  # type: ignore[arg-type]
+
+    def _is_stack(self) -> bool:
+        return True
+
+    def _count(self, n_q: int | None) -> int:
+        n_q = self.n_q if n_q is None else n_q
+        if not 1 <= n_q <= self.n_q:
+            raise ShapeError(f"n_q must be 1 to {self.n_q}, got {n_q}")
+        return n_q
+
+    def _kept(self, z: Tensor, n_q: int | Tensor | None, mask: Tensor | None) -> Tensor | None:
+        """[N, K] bool: which stages of which rows count; None where all do."""
+        valid = self._valid(z, mask)
+        if n_q is None or (isinstance(n_q, int) and (n_q == self.n_q or not self.training)):
+            return None if valid is None else valid[:, None].expand(-1, self.n_q)
+        stages = torch.arange(self.n_q, device=z.device)
+        if isinstance(n_q, Tensor):
+            if n_q.shape != (len(z),):
+                raise ShapeError(f"n_q must have one number for each of the {len(z)} items, got {list(n_q.shape)}")
+            kept = stages < n_q[:, None]
+        else:
+            kept = (stages < n_q).expand(len(z), -1)
+        if z.dim() == 3:
+            kept = kept.repeat_interleave(z.shape[2], dim=0)
+        return kept if valid is None else kept & valid[:, None]
+
+
+def _only(rows: Tensor, kept: Tensor | None) -> Tensor:
+    """Rows [N, D] with zeros outside `kept` [N]; a masked row still counts as used by autograd."""
+    return rows if kept is None else torch.where(kept[:, None], rows, rows.new_zeros(()))
