@@ -15,8 +15,9 @@ import typer
 
 from .. import __version__
 from ..errors import CodecError
+from ..pretrained import shipped
 from . import console
-from .models import model_folders
+from .models import read_model
 
 OPTIONAL = {
     "train": ("accelerate", "torchaudio", "tensorboard"),
@@ -120,34 +121,44 @@ def check_soundfile() -> Iterator[Check]:
 
 
 def check_models() -> Iterator[Check]:
-    """Load every shipped model, which compares its weights with their checksum, and send a second of tone through."""
-    folders = model_folders()
+    """Check every shipped model; see `check_model`."""
+    folders = shipped()
     if not folders:
-        yield Check(
-            "models", "fail", "none comes with this installation", "reinstall audiocodec, or use --model FOLDER"
-        )
+        cure = "reinstall audiocodec, or name a model of your own: --model FOLDER"
+        yield Check("models", "fail", "none comes with this installation", cure)
     for folder in folders:
         yield check_model(folder)
 
 
 def check_model(folder: Path) -> Check:
-    """Load one model and send one second of a tone through it; see `check_models`."""
-    name, cure = f"model {folder.name}", "reinstall audiocodec: a file of the model is missing or was changed"
+    """Compare a model's weights with the checksum on its card, load it, and send one second of a tone through it."""
+    name, cure = folder.name, "reinstall audiocodec: a file of the model is missing or was changed"
     try:
-        import torch
-
-        from ..codec import Codec
-
-        codec = Codec.from_pretrained(str(folder))
-        time_s = torch.arange(codec.sample_rate) / codec.sample_rate
-        tone = 0.3 * torch.sin(2 * torch.pi * 440 * time_s).expand(1, codec.channels, -1)
-        with torch.inference_mode():
-            decoded = codec.decode(codec.encode(tone), length=codec.sample_rate)
+        model = read_model(folder)
+        if model.weights_sha256_on_card not in (None, model.weights_sha256):
+            found = f"weights SHA-256 is {model.weights_sha256}, its card says {model.weights_sha256_on_card}"
+            return Check(name, "fail", found, cure)
+        decodes = decodes_tone(folder)
     except (CodecError, ImportError, OSError) as error:
         return Check(name, "fail", one_line(error), cure)
-    if decoded.shape != tone.shape or not bool(torch.isfinite(decoded).all()):
-        return Check(name, "fail", "loads, but does not decode a tone to finite samples of the same length", cure)
-    return Check(name, "ok", f"loads and decodes; weights SHA-256 {codec.weights_sha256[:16]}...")
+    if not decodes:
+        return Check(name, "fail", "loads, but does not decode a tone to finite samples of its length", cure)
+    if model.weights_sha256_on_card is None:
+        return Check(name, "warn", "loads and decodes; its card states no checksum to compare with")
+    return Check(name, "ok", f"loads and decodes; weights SHA-256 {model.weights_sha256} as its card says")
+
+
+def decodes_tone(folder: Path) -> bool:
+    """Return whether the model in `folder` decodes one second of a tone to finite samples of that length."""
+    import torch
+
+    from ..codec import Codec
+
+    codec = Codec.from_pretrained(folder)
+    time_s = torch.arange(codec.sample_rate) / codec.sample_rate
+    tone = 0.3 * torch.sin(2 * torch.pi * 440 * time_s).expand(1, codec.channels, -1)
+    decoded = codec.decode(codec.encode(tone), length=codec.sample_rate)
+    return decoded.shape == tone.shape and bool(torch.isfinite(decoded).all())
 
 
 def check_writing() -> Iterator[Check]:

@@ -1,21 +1,23 @@
-"""`audiocodec models`: which models the package brings along; reads their files, loads none of them."""
+"""`audiocodec models`: which models the package brings along; reads their files, builds none of them."""
 
 import hashlib
+import json as json_format
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import CodecError, ConfigError
+from ..pretrained import CONFIG_FILE, WEIGHTS_FILE, shipped
 from . import console
 
-SHIPPED = Path(__file__).parent.parent / "pretrained"
+CARD_FILE = "MODEL_CARD.md"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """One shipped model, as its files say."""
+    """One model, as its files say."""
 
     name: str
     sample_rate: int  # Hz
@@ -25,9 +27,10 @@ class ModelSummary:
     codebook_size: int
     bitrate_min: float  # bit/s with one codebook, before the container
     bitrate_max: float  # bit/s with all of them
-    weights_bytes: int
-    weights_sha256: str  # of the file model.safetensors
     licence: str
+    weights_bytes: int  # size of the file
+    weights_sha256: str  # the model's identity, as .anc files name it
+    weights_sha256_on_card: str | None  # what it was when the card was written
     folder: Path
 
 
@@ -35,65 +38,100 @@ def models(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a model.")] = False,
 ) -> None:
     """List the models that come with the package."""
-    folders = model_folders()
+    folders = shipped()
     if not folders and not json:
-        print(f"No model comes with this installation ({SHIPPED} holds none).")
-        print("Train one with recipes/train.py and name its folder: --model FOLDER.")
-    for folder in folders:
+        print("No model comes with this installation. Train one with recipes/train.py and name it: --model FOLDER.")
+
+    def show(folder: Path, report: console.Report) -> None:
         summary = read_model(folder)
         if json:
             console.print_json(summary)
         else:
             print(describe(summary))
 
-
-def model_folders(root: Path = SHIPPED) -> list[Path]:
-    """Return the folders under `root` that hold a model (a config.json), by name."""
-    return sorted(path.parent for path in root.glob("*/config.json"))
+    console.run_each(folders, show)
 
 
 def read_model(folder: Path) -> ModelSummary:
-    """Read what a model's folder says about it, without building it.
+    """Read what a model's folder says about it, without torch.
 
     Args:
         folder: holds config.json, model.safetensors and, for a shipped model, MODEL_CARD.md.
     Raises:
         ConfigError: config.json is not a codec's configuration.
-        CodecError: a file is missing or cannot be read.
+        CodecError: a file is missing or damaged.
     """
     from ..config.codec import CodecConfig
+    from ..config.loader import validate
 
+    path = folder / CONFIG_FILE
     try:
-        config = CodecConfig.model_validate_json((folder / "config.json").read_bytes())
-        weights = (folder / "model.safetensors").read_bytes()
-    except ValueError as error:  # pydantic's report runs over many lines; the first names the model, the rest the keys
-        raise ConfigError(f"{folder / 'config.json'}: {error}") from error
-    except OSError as error:
-        raise CodecError(f"{folder}: incomplete model: {console.describe_error(error)}") from error
+        tree = json_format.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not readable as JSON: {console.describe_error(error)}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: holds a JSON {type(tree).__name__}; a codec's configuration is an object")
+    config = validate(CodecConfig, tree, str(path))
+    card = read_card(folder / CARD_FILE)
     return ModelSummary(
         name=folder.name,
         sample_rate=config.sample_rate,
         channels=config.channels,
         frame_rate=float(config.frame_rate),
         n_q=config.quantizer.n_q,
-        codebook_size=config.quantizer.codebook_size,
+        codebook_size=config.quantizer.alphabet_size,
         bitrate_min=config.bitrate(1),
         bitrate_max=config.bitrate(),
-        weights_bytes=len(weights),
-        weights_sha256=hashlib.sha256(weights).hexdigest(),
-        licence=licence_line(folder / "MODEL_CARD.md"),
+        licence=str(card.get("license", "not stated")),
+        weights_sha256=weights_sha256(folder / WEIGHTS_FILE),
+        weights_sha256_on_card=card.get("weights_sha256"),
+        weights_bytes=(folder / WEIGHTS_FILE).stat().st_size,
         folder=folder,
     )
 
 
-def licence_line(card: Path) -> str:
-    """Return the first line of a model card that speaks of a licence, without its markup; "not stated" if none does."""
-    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
-    for line in lines:
-        words = line.strip(" #*-|_")
-        if words.lower().startswith(("license:", "licence:")):
-            return words.split(":", 1)[1].strip(" *")
-    return "not stated"
+def weights_sha256(path: Path) -> str:
+    """Return what `Codec.weights_sha256` is for the weights in `path`, without building the codec.
+
+    Args:
+        path: a safetensors file.
+    Returns:
+        SHA-256 (hex) over name, shape and float32 values of every floating-point tensor, by name.
+    Raises:
+        CodecError: the file is missing or damaged.
+    """
+    import safetensors
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CodecError(f"{path}: not readable as safetensors: {console.describe_error(error)}") from error
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        if tensor.dtype.kind == "f":
+            digest.update(f"{name}{list(tensor.shape)}".encode())
+            digest.update(tensor.astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the YAML head of a model card (between its first two lines of dashes); {} where there is none.
+
+    `license` and `weights_sha256` are the keys that are read here.
+    """
+    import yaml
+
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    opening, _, rest = text.partition("---\n")
+    head, closing, _ = rest.partition("\n---")
+    if opening.strip() or not closing:
+        return {}
+    try:
+        values = yaml.safe_load(head)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: its head is not YAML: {error}") from error
+    return values if isinstance(values, dict) else {}
 
 
 def describe(model: ModelSummary) -> str:
@@ -104,7 +142,7 @@ def describe(model: ModelSummary) -> str:
         f"  audio      {model.sample_rate} Hz {channels}, {model.frame_rate:g} frames/s\n"
         f"  bitrates   {model.bitrate_min / 1000:g} to {model.bitrate_max / 1000:g} kbit/s, "
         f"1 to {model.n_q} codebooks of {model.codebook_size}\n"
-        f"  weights    {model.weights_bytes} bytes, SHA-256 {model.weights_sha256}\n"
         f"  licence    {model.licence}\n"
+        f"  weights    {model.weights_bytes} bytes, SHA-256 {model.weights_sha256}\n"
         f"  folder     {model.folder}"
     )
