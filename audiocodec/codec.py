@@ -192,7 +192,9 @@ class Codec(nn.Module):
     def exact(self) -> nn.ModuleDict:
         """Encoder and quantizer as they are now, in eval mode and in the precision of inference."""
         parts = {"encoder": self.encoder, "quantizer": self.quantizer}
-        version = tuple((id(t), 0 if t.is_inference() else t._version, t.device) for part in parts.values() for t in _tensors(part))
+        version = tuple(
+            (id(t), 0 if t.is_inference() else t._version, t.device) for part in parts.values() for t in _tensors(part)
+        )
         if self._exact is None or self._exact[0] != version:
             first = next(self.encoder.parameters())
             dtype = torch.float32 if first.device.type == "mps" else torch.float64
@@ -217,7 +219,9 @@ class Codec(nn.Module):
 
     def _check_wav(self, wav: Tensor) -> None:
         if wav.ndim != 3 or wav.shape[1] != self.channels:
-            raise ShapeError(f"wav has shape {list(wav.shape)}; expected [B, {self.channels}, L] ({self.channels} channel(s))")
+            raise ShapeError(
+                f"wav has shape {list(wav.shape)}; expected [B, {self.channels}, L] ({self.channels} channel(s))"
+            )
 
     def check_codes(self, codes: Tensor) -> None:
         """Refuse what cannot be decoded.
@@ -269,7 +273,9 @@ class Codec(nn.Module):
         return folder
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, device: str | torch.device = "cpu") -> Self:
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, device: str | torch.device = "cpu"
+    ) -> Self:
         """Load a codec, in eval mode.
 
         Args:

@@ -58,7 +58,9 @@ class StreamingEncoder:
 
     def _fresh(self) -> EncoderState:
         like = next(self.codec.parameters())
-        return EncoderState(like.new_zeros(self.batch_size, self.codec.channels, 0), self.codec.encoder_state(self.batch_size))
+        return EncoderState(
+            like.new_zeros(self.batch_size, self.codec.channels, 0), self.codec.encoder_state(self.batch_size)
+        )
 
     @torch.inference_mode()
     def push(self, wav: Wav) -> Codes:
@@ -73,7 +75,9 @@ class StreamingEncoder:
         """
         expected = self.state.rest.shape[:2]
         if wav.ndim != 3 or wav.shape[:2] != expected:
-            raise ShapeError(f"pushed wav of shape {list(wav.shape)}; this stream takes [{expected[0]}, {expected[1]}, any]")
+            raise ShapeError(
+                f"pushed wav of shape {list(wav.shape)}; this stream takes [{expected[0]}, {expected[1]}, any]"
+            )
         wav = torch.cat([self.state.rest, wav.to(self.state.rest)], dim=-1)
         whole = wav.shape[-1] // self.codec.hop_length * self.codec.hop_length
         codes = wav.new_zeros(self.batch_size, self.n_q, 0, dtype=torch.int64)
@@ -100,7 +104,9 @@ class StreamingEncoder:
             self.state = self._fresh()
             return
         if self.state.rest.shape[-1]:
-            raise ShapeError(f"reset of single streams needs whole frames; {self.state.rest.shape[-1]} samples are pending")
+            raise ShapeError(
+                f"reset of single streams needs whole frames; {self.state.rest.shape[-1]} samples are pending"
+            )
         self.state = EncoderState(self.state.rest, _mixed(mask, self._fresh().layers, self.state.layers))
 
 

@@ -45,7 +45,10 @@ class SEANetDecoder(Streamable):
         width = (config.decoder_channels or config.base_channels) * 2 ** len(config.strides)
         layers: list[Streamable] = [CausalConv1d(config.latent_dim, width, config.kernel_size)]
         for stride in reversed(config.strides):
-            layers += [activation(config.activation, width), CausalConvTranspose1d(width, width // 2, 2 * stride, stride)]
+            layers += [
+                activation(config.activation, width),
+                CausalConvTranspose1d(width, width // 2, 2 * stride, stride),
+            ]
             width //= 2
             layers += [ResidualUnit(width, config.kernel_size, d, config.activation) for d in config.dilations]
         layers += [activation(config.activation, width), CausalConv1d(width, channels, config.kernel_size)]

@@ -8,7 +8,7 @@ the real part alone restores the signal. A network between the transform and its
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .stream import State, Streamable
 

@@ -35,7 +35,9 @@ def locate(name: str | Path, revision: str | None = None) -> Path:
     if folder.is_dir():
         missing = [file for file in (CONFIG_FILE, WEIGHTS_FILE) if not (folder / file).is_file()]
         if missing:
-            raise ConfigError(f"{folder}: not a model folder, {' and '.join(missing)} missing; a run's export writes them")
+            raise ConfigError(
+                f"{folder}: not a model folder, {' and '.join(missing)} missing; a run's export writes them"
+            )
         return folder
     if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")):
         return _from_hub(str(name), revision)
