@@ -19,7 +19,7 @@ MAX_LINES = 320
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # Distributions whose import name is another, and tools that are run, not imported.
-IMPORT_NAMES = {"pyyaml": "yaml"}
+IMPORT_NAMES = {"pyyaml": "yaml", "ai-edge-litert": "ai_edge_litert", "lc3py": "lc3", "visqol-python": "visqol"}
 NEVER_IMPORTED = {"pytest", "ruff", "mypy", "import-linter", "types-PyYAML"}
 
 
@@ -164,7 +164,7 @@ def test_every_declared_dependency_is_used():
     used |= {name for name in ("tensorboard", "huggingface_hub") if f'"{name}"' in text or f"utils.{name}" in text}
     groups = PROJECT["optional-dependencies"]
     assert not declared(PROJECT["dependencies"]) - used
-    assert not declared([*groups["train"], *groups["eval"]]) - used
+    assert not declared([*groups["train"], *groups["eval"], *groups["peers"]]) - used
     in_tests = imported(sorted((ROOT / "tests").rglob("*.py")))
     assert not declared(groups["dev"]) - used - in_tests
 

@@ -8,7 +8,6 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -109,8 +108,8 @@ def table(original: np.ndarray, trials: list[Trial], sample_rate: int, title: st
 
 def score(metric: Metric, original: np.ndarray, decoded: np.ndarray, sample_rate: int) -> str:
     """Return the mean of `metric` over channels, or the reason why there is none."""
-    if find_spec(metric.package) is None:
-        return f"{metric.package} is not installed"
+    if metric.missing():
+        return f"needs {', '.join(metric.missing())}"
     scores = [metric.score(*pair, sample_rate) for pair in zip(original, decoded, strict=True)]
     reasons = [one.reason for one in scores if one.reason]
     return reasons[0] if reasons else f"{np.mean([one.value for one in scores]):.3f}"
