@@ -7,6 +7,7 @@ a codec that decodes silence must not score "PESQ 1.0", it must be counted as fa
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -46,13 +47,17 @@ class Metric:
     function: Callable[[Signal, Signal, int], float]
     sample_rate: int | None = 16000
     unit: str = ""
-    package: str = ""  # import name of the package that it needs beyond numpy and soxr
+    packages: tuple[str, ...] = ()  # import names of what it needs beyond numpy and soxr
 
     @property
     def id(self) -> str:
         """Name, rate and version in one word, as result files store it."""
         rate = f"{self.sample_rate}hz" if self.sample_rate else "file-rate"
         return f"{self.name}@{rate}/{self.version}"
+
+    def missing(self) -> list[str]:
+        """Names of the packages that this metric needs and that are not installed."""
+        return [name for name in self.packages if find_spec(name) is None]
 
     def __call__(self, reference: Signal, degraded: Signal, sample_rate: int) -> float:
         """The score as a plain number, NaN where there is none. See `score`."""

@@ -7,6 +7,8 @@ Three traps of the package, each found by running it:
 * error codes come back as negative "scores" when errors are returned as values.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from .base import Metric, NoScoreError, Signal
@@ -19,7 +21,7 @@ def pieces(n_samples: int, sample_rate: int, piece_s: float = PIECE_S) -> list[s
     """Cut `n_samples` into equal parts of at most `piece_s` seconds (one part when it fits)."""
     count = max(1, int(np.ceil(n_samples / (piece_s * sample_rate))))
     edges = [n_samples * i // count for i in range(count + 1)]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def _pesq(reference: Signal, degraded: Signal, sample_rate: int, mode: str) -> float:
@@ -69,7 +71,7 @@ pesq_wb = Metric(
     "equal pieces of at most 20 s that hold speech.",
     better="higher",
     function=_pesq_wb,
-    package="pesq",
+    packages=("pesq",),
 )
 pesq_nb = Metric(
     name="pesq_nb",
@@ -79,5 +81,5 @@ pesq_nb = Metric(
     "PESQ-WB.",
     better="higher",
     function=_pesq_nb,
-    package="pesq",
+    packages=("pesq",),
 )

@@ -32,7 +32,7 @@ stoi = Metric(
     definition="Taal et al. 2011, -1 to 1, by pystoi (its own resampling from 16 to 10 kHz).",
     better="higher",
     function=_stoi,
-    package="pystoi",
+    packages=("pystoi",),
 )
 estoi = Metric(
     name="estoi",
@@ -41,5 +41,5 @@ estoi = Metric(
     definition="Jensen and Taal 2016, -1 to 1, by pystoi (its own resampling from 16 to 10 kHz).",
     better="higher",
     function=_estoi,
-    package="pystoi",
+    packages=("pystoi",),
 )

@@ -1,10 +1,8 @@
 """Other people's codecs, side by side with ours: each peer is a `System`, named by family or by setting.
 
-`parse("opus,amrwb_12.65k,lyra")` gives the default settings of a family, or the one setting named. A peer whose library,
-package or weights are not on the machine is still parsed; it says so when its `version()` is asked.
+`parse("opus,amrwb_12.65k,lyra")` gives the default settings of a family, or the one setting named. A peer whose
+library, package or weights are not on the machine is still parsed; it says so when its `version()` is asked.
 """
-
-from collections.abc import Callable
 
 from ...errors import ConfigError
 from ..systems import System
@@ -12,11 +10,11 @@ from .amrwb import BITRATES as AMR_WB_BITRATES
 from .amrwb import AmrWb
 from .codec2 import BITRATES as CODEC2_BITRATES
 from .codec2 import Codec2
-from .ffmpeg import ENCODERS, Ffmpeg
+from .ffmpeg import Ffmpeg
 from .lc3 import Lc3
 from .lyra import BITRATES as LYRA_BITRATES
 from .lyra import Lyra, default_folder
-from .opus import Opus
+from .opus import POST_FILTERS, Opus
 from .speex import Speex
 
 DEFAULTS = {  # settings of a family when only its name is given
@@ -33,25 +31,21 @@ DEFAULTS = {  # settings of a family when only its name is given
 }
 
 
-def known() -> dict[str, Callable[[str], System]]:
-    """Every setting by name, with a function of Lyra's weights folder that builds it."""
-    table: dict[str, System] = {}
-    for rate in (6000, 8000, 9000, 12000, 16000, 20000, 24000, 32000):
-        for wideband in (False, True):
-            for post_filter in ("", "lace", "nolace"):
-                system = Opus(rate, wideband, post_filter)  # type: ignore[arg-type]
-                table[system.name] = system
-    settings: list[System] = [
+def known(lyra_folder: str) -> dict[str, System]:
+    """Every setting by name; Lyra's reads its weights from `lyra_folder`."""
+    opus_rates = (6000, 8000, 9000, 12000, 16000, 20000, 24000, 32000)
+    file_rates = (8000, 16000, 24000, 32000, 48000)
+    systems: list[System] = [
+        *(Opus(rate, wide, post) for rate in opus_rates for wide in (False, True) for post in POST_FILTERS),
         *(AmrWb(rate) for rate in AMR_WB_BITRATES),
         *(Speex(quality) for quality in range(11)),
         *(Codec2(rate) for rate in CODEC2_BITRATES),
+        *(Lyra(rate, lyra_folder) for rate in LYRA_BITRATES),
         *(Lc3(rate) for rate in (16000, 24000, 32000, 48000)),
-        *(Ffmpeg(codec, rate) for codec in ENCODERS if codec != "g722" for rate in (8000, 16000, 24000, 32000, 48000)),
+        *(Ffmpeg(codec, rate) for codec in ("mp3", "aac") for rate in file_rates),
         Ffmpeg("g722", 64000),
     ]
-    table |= {system.name: system for system in settings}
-    builders: dict[str, Callable[[str], System]] = {name: lambda _, s=system: s for name, system in table.items()}
-    return builders | {Lyra(rate).name: lambda folder, r=rate: Lyra(r, folder) for rate in LYRA_BITRATES}
+    return {system.name: system for system in systems}
 
 
 def parse(text: str, lyra_folder: str | None = None) -> list[System]:
@@ -65,15 +59,15 @@ def parse(text: str, lyra_folder: str | None = None) -> list[System]:
     Raises:
         ConfigError: a name is neither a family nor a setting.
     """
-    folder = default_folder() if lyra_folder is None else lyra_folder
-    builders, chosen = known(), {}
+    systems = known(default_folder() if lyra_folder is None else lyra_folder)
+    chosen: dict[str, System] = {}
     words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in [family for word in words for family in (DEFAULTS if word == "all" else [word])]:
+    for word in list(DEFAULTS) if "all" in words else words:
         for name in DEFAULTS.get(word, (word,)):
-            if name not in builders:
+            if name not in systems:
                 raise ConfigError(
                     f"unknown peer {word!r}; families: {', '.join(DEFAULTS)}, all; one setting: opus_9k, "
                     "opus_9k_nolace, amrwb_6.6k, speex_q2, codec2_3.2k, lyra_6k, lc3_16k, mp3_16k, …"
                 )
-            chosen[name] = builders[name](folder)
+            chosen[name] = systems[name]
     return list(chosen.values())

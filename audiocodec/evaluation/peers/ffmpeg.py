@@ -62,7 +62,7 @@ class Ffmpeg(System):
         """Run ffmpeg on `data` and give the file that it wrote; a file, since some formats seek back at the end."""
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / f"out.{suffix}"
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 [_program(), "-v", "error", "-y", *arguments, str(out)], input=data, capture_output=True, check=False
             )
             if done.returncode:
@@ -77,9 +77,9 @@ def _program() -> str:
 
 
 def _first_line(option: str) -> str:
-    return subprocess.run([_program(), option], capture_output=True, text=True, check=True).stdout.split("\n")[0]  # noqa: S603
+    return subprocess.run([_program(), option], capture_output=True, text=True, check=True).stdout.split("\n")[0]
 
 
 @cache
 def _encoders() -> str:
-    return subprocess.run([_program(), "-v", "error", "-encoders"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    return subprocess.run([_program(), "-v", "error", "-encoders"], capture_output=True, text=True, check=True).stdout

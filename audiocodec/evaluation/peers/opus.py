@@ -8,7 +8,6 @@ path of such a library where the system's own is older.
 import ctypes
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 import numpy as np
 
@@ -29,7 +28,7 @@ class Opus(System):
 
     bitrate: int = 9000
     wideband: bool = False
-    post_filter: Literal["", "lace", "nolace"] = ""
+    post_filter: str = ""
     sample_rate: int = 16000
 
     @property

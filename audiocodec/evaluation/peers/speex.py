@@ -1,4 +1,4 @@
-"""Speex wide band through libspeex, 20 ms frames, fixed quality, complexity 5, perceptual enhancement in the decoder."""
+"""Speex wide band through libspeex: 20 ms frames, fixed quality, complexity 5, the decoder's enhancement on."""
 
 import ctypes
 from dataclasses import dataclass

@@ -1,0 +1,77 @@
+"""`audiocodec evaluate`: codecs side by side on a set of recordings, ours and other people's."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import CodecError, ConfigError
+from . import console
+
+
+def evaluate(
+    data: Annotated[list[str], typer.Option("--data", help="Folder, manifest (.jsonl) or recording; may be repeated.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for results, tables, plots and report.html.")],
+    codec: Annotated[str, typer.Option("--codec", help="Our models, comma-separated: names, folders or hub ids.")] = "",
+    bitrate: Annotated[str, typer.Option("--bitrate", help="kbit/s for each of our models.")] = "1.5,3,6",
+    peers: Annotated[
+        str, typer.Option("--peers", help="Families (opus, amrwb, lyra, …), settings (opus_9k) or all.")
+    ] = "",
+    metrics: Annotated[str, typer.Option("--metrics", help="Names or groups: core, extended, all.")] = "core",
+    sample_rate: Annotated[int, typer.Option("--sample-rate", help="Hz at which signals are compared.")] = 16000,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; 0: one a core.")] = 0,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds for one file and codec.")] = 900.0,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N recordings.")] = None,
+    lyra_weights: Annotated[
+        str | None, typer.Option("--lyra-weights", help="Folder with Lyra's .tflite files.")
+    ] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option("--with", help="results.jsonl of another run to take scores from.")
+    ] = None,
+) -> None:
+    """Score codecs on recordings and write tables, plots and a report; an interrupted run is taken up again."""
+    from ..data.manifest import collect
+    from ..evaluation.outputs import write_outputs
+    from ..evaluation.own import OwnCodec
+    from ..evaluation.peers import parse
+    from ..evaluation.run import evaluate as run
+    from ..evaluation.tables import brief
+    from ..metrics.catalogue import choose
+
+    rates = _bitrates(bitrate)
+    models = [name for name in (part.strip() for part in codec.split(",")) if name]
+    systems = [*(OwnCodec(model, rate) for model in models for rate in rates), *parse(peers, lyra_weights)]
+    if not systems:
+        console.usage_error("nothing to evaluate: give --codec, --peers or both")
+    recordings = collect(data)[:limit]
+    with console.progress(f"{len(recordings)} files, {len(systems)} codecs") as report:
+        evaluation = run(
+            recordings,
+            systems,
+            choose(metrics),
+            out,
+            sample_rate=sample_rate,
+            n_processes=jobs or os.cpu_count() or 1,
+            timeout_s=timeout,
+            earlier=earlier or (),
+            report=report,
+        )
+    summaries = write_outputs(evaluation, out, command=shlex.join(["audiocodec", *sys.argv[1:]]))
+    print(brief(evaluation, summaries))
+    print(f"\n{out / 'table.md'}, {out / 'table.csv'}, {evaluation.wall_s:.0f} s")
+    if failed := sum(summary.n_failed for summary in summaries):
+        raise CodecError(f"{failed} of {len(evaluation.records)} codings gave no audio; {out / 'table.md'} says why")
+
+
+def _bitrates(text: str) -> list[float]:
+    """Comma-separated kbit/s as bit/s."""
+    try:
+        rates = [1000 * float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ConfigError(f"--bitrate {text!r}: expected kbit/s such as 1.5,3,6") from None
+    if not rates or min(rates) <= 0:
+        raise ConfigError(f"--bitrate {text!r}: expected kbit/s above 0 such as 1.5,3,6")
+    return rates

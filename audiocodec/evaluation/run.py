@@ -1,0 +1,219 @@
+"""A whole evaluation: every file of a set through every system, in worker processes, taken up where it stopped."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import ConfigError
+from ..metrics.base import Metric
+from .measure import Record, Task, measure
+from .pool import Job, Outcome, Pool, Step
+from .results import Store, read
+from .systems import System
+
+Report = Callable[[float, float | None], None]
+"""Progress: report(done, total), in (file, system) pairs."""
+
+
+class Recording(Protocol):
+    """A line of a manifest (`audiocodec.data.manifest.Entry`)."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def duration(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation found. `missing`: system or metric name -> why it was not run."""
+
+    records: list[Record]
+    systems: list[System]
+    metrics: list[Metric]
+    missing: dict[str, str]
+    sample_rate: int  # Hz, of the comparison
+    n_files: int
+    seconds: float  # of audio in the set
+    wall_s: float
+    paths: dict[str, Path]  # file name in results -> recording
+
+
+def evaluate(
+    recordings: Sequence[Recording],
+    systems: Sequence[System],
+    metrics: Sequence[Metric],
+    out: str | Path,
+    *,
+    sample_rate: int = 16000,
+    n_processes: int = 1,
+    timeout_s: float = 900.0,
+    earlier: Sequence[str | Path] = (),
+    report: Report = lambda done, total: None,
+) -> Evaluation:
+    """Score systems on recordings; scores that `out` already holds are not computed again.
+
+    Args:
+        recordings: files of the set.
+        systems: codecs at their settings; those that are not on this machine are left out and named.
+        metrics: those whose packages are not installed are left out and named.
+        out: folder of results.jsonl and times.jsonl.
+        sample_rate: Hz at which reference and decoded signals are compared; files are resampled to it by soxr HQ.
+        n_processes: files coded at once.
+        timeout_s: a pair that takes longer counts as failed.
+        earlier: results.jsonl files of other runs, used where file, system and its version are the same. A system
+            that is not on this machine is taken from there whole.
+        report: called as pairs are done.
+    Returns:
+        Evaluation: records of these files and systems, failures among them.
+    Raises:
+        ConfigError: no system or no metric can be run, or a metric needs a higher rate than `sample_rate`.
+    """
+    start = time.monotonic()
+    usable, missing = _usable_metrics(metrics, sample_rate)
+    store, paths = Store(out), name_files([recording.path for recording in recordings])
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in paths.items()}
+    known = {(r.file, r.system): r for path in earlier for r in read(Path(path))}
+    records: dict[tuple[str, str], Record] = {}
+    tasks: list[Task] = []
+    with Pool(n_processes, timeout_s, log=str(Path(out) / "workers.log")) as pool:
+        versions, absent = probe(systems, pool)
+        for name, recording in zip(paths, recordings, strict=True):
+            for system in systems:
+                old = store.get(name, system.name) or known.get((name, system.name))
+                if old and _still_good(old, digests[name], versions.get(system.name), sample_rate):
+                    records[name, system.name] = old
+                done = records[name, system.name].scores if (name, system.name) in records else {}
+                wanted = tuple(metric.name for metric in usable if metric.id not in done)
+                if wanted and system.name in versions:
+                    tasks.append(Task(name, str(recording.path), system, wanted, sample_rate))
+        n_done = len(records.keys() - {(task.file, task.system.name) for task in tasks})
+        report(n_done, n_done + len(tasks))
+        seconds = {name: recording.duration for name, recording in zip(paths, recordings, strict=True)}
+        for record in _measure_all(tasks, pool, versions, digests, seconds):
+            merged = _merge(records.get((record.file, record.system)), record)
+            store.add(merged)
+            records[record.file, record.system] = merged
+            n_done += 1
+            report(n_done, n_done + pool.n_unfinished)
+    store.tidy()
+    seen = {record.system for record in records.values()}
+    if not seen:
+        raise ConfigError("nothing to evaluate: " + "; ".join(f"{name}: {why}" for name, why in absent.items()))
+    missing |= {name: why for name, why in absent.items() if name not in seen}
+    return Evaluation(
+        records=[records[key] for key in sorted(records)],
+        systems=[system for system in systems if system.name in seen],
+        metrics=usable,
+        missing=missing,
+        sample_rate=sample_rate,
+        n_files=len(paths),
+        seconds=sum(seconds.values()),
+        wall_s=time.monotonic() - start,
+        paths=paths,
+    )
+
+
+def probe(systems: Sequence[System], pool: Pool) -> tuple[dict[str, str], dict[str, str]]:
+    """Ask every system for its version, in a worker, since loading a broken library can crash.
+
+    Returns:
+        (name -> version of those that can run, name -> reason for those that cannot).
+    """
+    versions, absent = {}, {}
+    for system in systems:
+        pool.submit(Job(_version, (system,)))
+    for outcome in pool.outcomes():
+        name = outcome.job.arguments[0].name
+        if outcome.error:
+            absent[name] = outcome.error
+        else:
+            versions[name] = outcome.value
+    return versions, absent
+
+
+def name_files(paths: Sequence[Path]) -> dict[str, Path]:
+    """Name recordings by their path below their common folder.
+
+    Raises:
+        ConfigError: one recording is listed twice.
+    """
+    absolute = [Path(os.path.abspath(path)) for path in paths]
+    root = Path(os.path.commonpath([path.parent for path in absolute])) if absolute else Path()
+    names = {path.relative_to(root).as_posix(): path for path in absolute}
+    if len(names) < len(absolute):
+        raise ConfigError("a recording is listed twice; name each file once")
+    return names
+
+
+def _version(system: System, step: Step) -> str:
+    step("version")
+    return system.version()
+
+
+def _usable_metrics(metrics: Sequence[Metric], sample_rate: int) -> tuple[list[Metric], dict[str, str]]:
+    for metric in metrics:
+        if metric.sample_rate and metric.sample_rate > sample_rate:
+            raise ConfigError(
+                f"{metric.name} is defined at {metric.sample_rate} Hz, above the comparison's {sample_rate} Hz; "
+                f"leave it out or compare at --sample-rate {metric.sample_rate} or more"
+            )
+    lacking = {metric.name: metric.missing() for metric in metrics}
+    missing = {name: f"not installed: pip install {' '.join(names)}" for name, names in lacking.items() if names}
+    usable = [metric for metric in metrics if not lacking[metric.name]]
+    if not usable:
+        raise ConfigError(f"no metric can be run: {missing}")
+    return usable, missing
+
+
+def _still_good(record: Record, digest: str, version: str | None, sample_rate: int) -> bool:
+    """Whether an old record is of the same signals; `version` None: the system cannot be run here to compare."""
+    return (
+        not record.error
+        and record.file_sha256 == digest
+        and record.version == (version or record.version)
+        and record.sample_rate == sample_rate
+    )
+
+
+def _merge(old: Record | None, new: Record) -> Record:
+    """The new record with the scores that the old one had beside it: only metrics not yet known were measured."""
+    if old is None or new.error:
+        return new
+    scores, reasons = old.scores | new.scores, old.reasons | new.reasons
+    return replace(new, scores=dict(sorted(scores.items())), reasons=dict(sorted(reasons.items())))
+
+
+def _measure_all(
+    tasks: list[Task], pool: Pool, versions: dict[str, str], digests: dict[str, str], seconds: dict[str, float]
+) -> Iterator[Record]:
+    """Yield a record for each task. One that died inside a metric is tried again without that metric."""
+    for task in tasks:
+        pool.submit(Job(measure, (task,)))
+    for outcome in pool.outcomes():
+        task = outcome.job.arguments[0]
+        if not outcome.error:
+            yield outcome.value
+        elif outcome.died and outcome.step in task.metrics:
+            crashed = {**task.crashed, outcome.step: outcome.error}
+            pool.submit(Job(measure, (replace(task, crashed=crashed),)))
+        else:
+            yield _failure(task, outcome, versions[task.system.name], digests[task.file], seconds[task.file])
+
+
+def _failure(task: Task, outcome: Outcome, version: str, digest: str, seconds: float) -> Record:
+    where = f" (while: {outcome.step})" if outcome.step else ""
+    return Record(
+        file=task.file,
+        file_sha256=digest,
+        system=task.system.name,
+        family=task.system.family,
+        version=version,
+        sample_rate=task.sample_rate,
+        seconds=seconds,
+        error=outcome.error + where,
+    )
