@@ -58,9 +58,7 @@ class QuantizerConfig(Frozen):
     method: Method = "diveq"
     n_q: Positive = Field(12, description="stages; any prefix of them decodes")
     codebook_size: int = Field(1024, ge=2, description="codewords a stage (fsq: the largest grid that fits)")
-    codebook_dim: Positive | None = Field(
-        None, description="each stage searches in a projection to this many dimensions"
-    )
+    codebook_dim: Positive | None = Field(None, description="stages search in a projection to so many dimensions")
     wiring: Literal["joint", "per_stage"] = Field(
         "per_stage", description="where the gradient estimator acts: once on the sum of all stages, or in each stage"
     )
@@ -68,12 +66,8 @@ class QuantizerConfig(Frozen):
 
     noise: float = Field(0.02, ge=0, description="diveq, sf_diveq: length of the noise, in lengths of the error")
     sf_bits: int = Field(0, ge=0, le=3, description="sf_diveq: extra bits a stage that place the point on its segment")
-    surrogate: Surrogate = Field(
-        "point", description="sf_diveq: 'two-error' is the paper's, for one stage or per_stage"
-    )
-    snap_from: int | None = Field(
-        None, ge=0, description="sf_diveq: from this step train on the points that sf_bits decode"
-    )
+    surrogate: Surrogate = Field("point", description="sf_diveq: 'two-error' is the paper's; per_stage only")
+    snap_from: int | None = Field(None, ge=0, description="sf_diveq: from this step train on what sf_bits decode")
     commitment: float | None = Field(
         None, ge=0, description="pull of latents to codewords; None: the method's (.25 or 0)"
     )
@@ -88,7 +82,7 @@ class QuantizerConfig(Frozen):
         0.01,
         ge=0,
         le=1,
-        description="a codeword is dead below this share of the tokens that a fair codebook would give it",
+        description="a codeword is dead below this share of its fair part of the tokens",
     )
     replacement_stop: int | None = Field(
         None, ge=0, description="last step that replaces; None: 90 % of the run where its length is known"
@@ -101,22 +95,18 @@ class QuantizerConfig(Frozen):
     @model_validator(mode="after")
     def _fits_together(self) -> "QuantizerConfig":
         if self.sf_bits and self.method not in SF_METHODS:
-            raise ValueError(
-                f"sf_bits={self.sf_bits} needs method 'sf_diveq' or 'sf_diveq_detach', not {self.method!r}"
-            )
+            raise ValueError(f"sf_bits={self.sf_bits} needs method sf_diveq or sf_diveq_detach, not {self.method}")
+        if self.method == "fsq" and self.codebook_dim is not None:
+            raise ValueError("fsq projects to the dimensions of its grid by itself; leave codebook_dim out")
         if self.wiring == "joint":
             if self.method == "fsq":
                 raise ValueError("wiring 'joint' gives fsq's projections no gradient; use wiring: per_stage")
             if self.codebook_dim is not None:
-                raise ValueError(
-                    "wiring 'joint' gives the projections of codebook_dim no gradient; use wiring: per_stage"
-                )
+                raise ValueError("wiring 'joint' gives codebook_dim's projections no gradient; use wiring: per_stage")
             if self.surrogate == "two-error":
                 raise ValueError("surrogate 'two-error' is defined for a stage of its own; use wiring: per_stage")
         if not 0 < min(self.temperature) or self.temperature[0] < self.temperature[1]:
-            raise ValueError(
-                f"temperature={list(self.temperature)} must fall from the first to the last and stay above 0"
-            )
+            raise ValueError(f"temperature={list(self.temperature)} must not rise, and stay above 0")
         return self
 
     @property

@@ -121,9 +121,8 @@ class Quantizer(nn.Module, ABC):
         """
         stack = self._is_stack()
         if codes.dim() not in ((2, 3) if stack else (1, 2)):
-            raise ShapeError(
-                f"codes must be {'[B, K, T] or [N, K]' if stack else '[B, T] or [N]'}, got {list(codes.shape)}"
-            )
+            wanted = "[B, K, T] or [N, K]" if stack else "[B, T] or [N]"
+            raise ShapeError(f"codes must be {wanted}, got {list(codes.shape)}")
         flat = codes if codes.dim() == (2 if stack else 1) else codes.transpose(1, -1).flatten(0, 1)
         with torch.autocast(codes.device.type, enabled=False):
             rows = self.decode_rows(flat)
@@ -238,9 +237,7 @@ class Quantizer(nn.Module, ABC):
             return None
         wanted = (z.shape[0], z.shape[2]) if z.dim() == 3 else (z.shape[0],)
         if mask.shape != wanted or mask.dtype != torch.bool:
-            raise ShapeError(
-                f"mask must be bool {list(wanted)} for z {list(z.shape)}, got {mask.dtype} {list(mask.shape)}"
-            )
+            raise ShapeError(f"mask must be bool {list(wanted)}, got {mask.dtype} {list(mask.shape)}")
         return mask.flatten()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import assert_never
+from typing import Any, assert_never
 
 from ..config.quantizer import QuantizerConfig
 from .codebook import Replacement
+from .ema import EMA
+from .fsq import FSQ
+from .gumbel import GumbelSoftmax
 from .methods import NSVQ, STE, DiVeQ, RotationTrick
 from .residual import ResidualQuantizer
 from .space_filling import SFDiVeQ
@@ -22,20 +25,22 @@ def build(config: QuantizerConfig, dim: int) -> ResidualQuantizer:
         A stack of config.n_q stages with random codebooks; start them from data with `init_from_data`.
     """
     return ResidualQuantizer(
-        _stage(config),
+        make_stage(config),
         config.n_q,
         config.codebook_size,
         dim,
         wiring=config.wiring,
+        codebook_dim=config.codebook_dim,
         warmup=config.warmup,
         seed=config.seed,
     )
 
 
-def _stage(config: QuantizerConfig) -> Callable[[int, int], Stage]:
+def make_stage(config: QuantizerConfig) -> Callable[[int, int], Stage]:
+    """The method of `config` with its settings, waiting for (codebook_size, dim)."""
     replacement = Replacement(config.replacement_interval, config.replacement_threshold, config.replacement_stop)
-    options = {"commitment": config.commitment, "replacement": replacement, "seed": config.seed}
-    curve = {"sf_bits": config.sf_bits, "surrogate": config.surrogate, "snap_from": config.snap_from}
+    options: dict[str, Any] = {"commitment": config.commitment, "replacement": replacement, "seed": config.seed}
+    curve: dict[str, Any] = {"sf_bits": config.sf_bits, "surrogate": config.surrogate, "snap_from": config.snap_from}
     match config.method:
         case "diveq":
             return partial(DiVeQ, noise=config.noise, **options)
@@ -47,8 +52,16 @@ def _stage(config: QuantizerConfig) -> Callable[[int, int], Stage]:
             return partial(SFDiVeQ, noise=0.0, **curve, **options)
         case "ste":
             return partial(STE, **options)
+        case "ema":
+            return partial(EMA, decay=config.ema_decay, **options)
         case "rotation_trick":
             return partial(RotationTrick, **options)
+        case "gumbel_softmax":
+            softmax: dict[str, Any] = {"logits": config.logits, "kl_weight": config.kl_weight}
+            softmax |= {"temperature": config.temperature, "temperature_steps": config.temperature_steps}
+            return partial(GumbelSoftmax, **softmax, **options)
         case "nsvq":
             return partial(NSVQ, **options)
+        case "fsq":
+            return FSQ
     assert_never(config.method)

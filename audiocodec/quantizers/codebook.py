@@ -71,7 +71,7 @@ def k_means(rows: Tensor, size: int, generator: torch.Generator, iterations: int
     if len(rows) < size:
         codewords[len(rows) :] += perturbation(codewords[len(rows) :], generator, scale=0.1)
     for _ in range(iterations):
-        codes = nearest(rows, Table.of(codewords))
+        codes = nearest(rows, Table(codewords))
         counts = torch.bincount(codes, minlength=size)
         sums = torch.zeros_like(codewords).index_add_(0, codes, rows)
         means = sums / counts.clamp_min(1)[:, None]

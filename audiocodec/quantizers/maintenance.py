@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def maintain_codebooks(
     codebooks: Sequence[VectorQuantizer], step: int, optimizer: torch.optim.Optimizer | None, max_steps: int | None
 ) -> dict[str, float]:
-    """See Quantizer.maintain. One collective a step, none of which depends on data; the host waits only when one is due."""
+    """See Quantizer.maintain. No collective depends on data; the host waits only where a replacement is due."""
     if not codebooks:
         return {}
     _gather_counts(codebooks)

@@ -76,7 +76,4 @@ class NSVQ(VectorQuantizer):
 def warn_if_starving(dim: int) -> None:
     """Warn where DiVeQ leaves the encoder without gradient: of D parts of it, one goes to the codebook."""
     if dim < 4:
-        warn(
-            f"DiVeQ in {dim} dimension(s) leaves the encoder {dim - 1}/{dim} of its gradient; use 4 or more",
-            stacklevel=3,
-        )
+        warn(f"DiVeQ in {dim} dimension(s) leaves the encoder {dim - 1}/{dim} of its gradient", stacklevel=3)

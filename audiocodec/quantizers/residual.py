@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ..errors import ConfigError, ShapeError
 from . import telemetry
 from .base import Quantized, Quantizer
-from .nearest import block_size
+from .factorised import Factorised
+from .nearest import Table, block_size
 from .space_filling import SFDiVeQ
 from .stage import Stage
 from .vector import VectorQuantizer
@@ -30,6 +31,7 @@ class ResidualQuantizer(Quantizer):
         codebook_size: codewords a stage.
         dim: D.
         wiring: see above; projected stages and FSQ learn only `per_stage`.
+        codebook_dim: factorised codes: each stage searches in a learned projection to so many dimensions; None: in D.
         warmup, seed: see Quantizer; the stages' own warm-up is not used.
     Raises:
         ConfigError: joint wiring of stages that have no estimator of their own.
@@ -45,13 +47,15 @@ class ResidualQuantizer(Quantizer):
         dim: int,
         *,
         wiring: Literal["joint", "per_stage"] = "per_stage",
+        codebook_dim: int | None = None,
         warmup: int = 0,
         seed: int = 0,
     ):
         if n_q < 1:
             raise ConfigError(f"a residual quantizer needs n_q >= 1 stages, got {n_q}")
         super().__init__(dim, warmup=warmup, capacity=32 * codebook_size, seed=seed)
-        self.stages = nn.ModuleList([method(codebook_size, dim) for _ in range(n_q)])
+        stages = [method(codebook_size, codebook_dim or dim) for _ in range(n_q)]
+        self.stages = nn.ModuleList(stages if codebook_dim is None else [Factorised(stage, dim) for stage in stages])
         self.wiring = wiring
         if wiring == "joint" and not all(isinstance(stage, VectorQuantizer) for stage in self.stages):
             raise ConfigError("joint wiring gives the projections inside a stage no gradient; use wiring='per_stage'")
@@ -95,8 +99,8 @@ class ResidualQuantizer(Quantizer):
 
         Args:
             z: [B, D, T] or [N, D], any floating dtype.
-            n_q: stages to keep, 1..K: one number, or int64 [B] (or [N]) with a number for each item (not checked, so that
-                the host need not wait). In training all stages are computed and the sum is masked, so that every
+            n_q: stages to keep, 1..K: one number, or int64 [B] (or [N]) with a number for each item (not checked: the
+                host would have to wait). In training all stages are computed and the sum is masked, so that every
                 process of a distributed run uses every parameter.
             mask: [B, T] or [N] bool, True where a frame is real; see Quantizer.forward.
         Returns:
@@ -170,18 +174,10 @@ class ResidualQuantizer(Quantizer):
         )
 
     def encode_rows(self, rows: Tensor, n_q: int) -> Tensor:
-        stages = self._stages()[:n_q]
-        tables = [stage.table(rows.dtype) for stage in stages]
-        codes = torch.empty(len(rows), n_q, dtype=torch.int64, device=rows.device)
-        start = 0
-        for left in rows.split(block_size(rows)):  # all stages on one block while it is in the cache
-            for index, (stage, table) in enumerate(zip(stages, tables, strict=True)):
-                found = stage.search(left, table)
-                codes[start : start + len(left), index] = found
-                if index + 1 < n_q:
-                    left = left - stage.lookup(found, rows.dtype)
-            start += len(left)
-        return codes
+        stages, blocks = self._stages()[:n_q], rows.split(block_size(rows))
+        # Shared by all blocks; for a single one (a live stream) each table is made when it is used, while it is cached.
+        tables = [stage.table(rows.dtype) if len(blocks) > 1 else None for stage in stages]
+        return torch.cat([_encode_block(block, stages, tables) for block in blocks])
 
     def decode_rows(self, codes: Tensor, kept: Tensor | None = None) -> Tensor:
         n_q = codes.shape[1]
@@ -238,6 +234,16 @@ class ResidualQuantizer(Quantizer):
         if z.dim() == 3:
             kept = kept.repeat_interleave(z.shape[2], dim=0)
         return kept if valid is None else kept & valid[:, None]
+
+
+def _encode_block(left: Tensor, stages: list[Stage], tables: list[Table | None]) -> Tensor:
+    """Codes [N, K] of rows [N, D]: all stages on one block while it is in the cache."""
+    codes: list[Tensor] = []
+    for index, (stage, table) in enumerate(zip(stages, tables, strict=True)):
+        codes.append(stage.search(left, table))
+        if index + 1 < len(stages):
+            left = left - stage.lookup(codes[-1], left.dtype)
+    return torch.stack(codes, dim=1)
 
 
 def _only(rows: Tensor, kept: Tensor | None) -> Tensor:

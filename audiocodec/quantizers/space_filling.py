@@ -58,9 +58,7 @@ class SFDiVeQ(VectorQuantizer):
         warn_if_starving(dim)
         self.noise, self.sf_bits, self.surrogate_kind, self.snap_from = noise, sf_bits, surrogate, snap_from
         self.snapped = snap_from == 0
-        self.register_buffer(
-            "is_snapped", torch.tensor(self.snapped)
-        )  # the same for the checkpoint; never read in a step
+        self.register_buffer("is_snapped", torch.tensor(self.snapped))  # for the checkpoint; never read in a step
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -91,7 +89,7 @@ class SFDiVeQ(VectorQuantizer):
         else:
             corners = self.points(rows.dtype).detach()
             fraction = torch.rand(self.codebook_size - 1, 1, dtype=rows.dtype, device=rows.device)
-            segments = nearest(rows.detach(), Table.of(corners[:-1] + fraction * (corners[1:] - corners[:-1])))
+            segments = nearest(rows.detach(), Table(corners[:-1] + fraction * (corners[1:] - corners[:-1])))
             place = functional.embedding(segments, fraction)
             codes = (segments << self.sf_bits) + (place[:, 0] * (1 << self.sf_bits)).round().to(torch.int64)
         corners = self.points(rows.dtype)
@@ -101,8 +99,8 @@ class SFDiVeQ(VectorQuantizer):
     def table(self, dtype: torch.dtype) -> Table:
         corners = self.points(dtype).detach()
         if self.sf_bits == 0:
-            return Table.of(corners)
-        return Table.of(self.lookup(torch.arange(*self.codebook_sizes, device=corners.device), dtype).detach())
+            return Table(corners)
+        return Table(self.lookup(torch.arange(*self.codebook_sizes, device=corners.device), dtype).detach())
 
     def lookup(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         if self.sf_bits == 0:

@@ -19,7 +19,7 @@ class Step:
     codes: Tensor  # [N] int64
     loss: Tensor  # scalar
     counts: Tensor  # [K] int64, how often each codeword was chosen by kept rows
-    misalignment: Tensor  # scalar, see telemetry.py
+    misalignment: Tensor | None  # scalar, see telemetry.py; None without a codebook
 
 
 class Stage(Quantizer):
@@ -55,7 +55,7 @@ class Stage(Quantizer):
         """
 
     @abstractmethod
-    def measure(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    def measure(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Counts [K] of codewords and misalignment of rows without gradient; changes nothing."""
 
     @property

@@ -39,12 +39,16 @@ def spread(rows: Tensor, kept: Tensor | None) -> Tensor:
     return _moments(rows, kept)[1].sum()
 
 
+def mean(values: Tensor, kept: Tensor | None) -> Tensor:
+    """Mean of the kept values [N]; scalar, 0 where nothing is kept."""
+    if kept is None:
+        return values.sum() / max(len(values), 1)
+    return torch.where(kept, values, values.new_zeros(())).sum() / kept.sum().clamp_min(1)
+
+
 def energy(rows: Tensor, kept: Tensor | None) -> Tensor:
     """Mean squared length of the kept rows [N, D]; scalar."""
-    squares = torch.linalg.vecdot(rows, rows)
-    if kept is None:
-        return squares.sum() / max(len(rows), 1)
-    return torch.where(kept, squares, squares.new_zeros(())).sum() / kept.sum().clamp_min(1)
+    return mean(torch.linalg.vecdot(rows, rows), kept)
 
 
 def misalignment(rows: Tensor, codebook: Tensor, kept: Tensor | None) -> Tensor:
@@ -66,7 +70,7 @@ def _moments(rows: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def summary(
-    rows: Tensor, kept: Tensor | None, counts: list[Tensor], left: list[Tensor], misalignments: list[Tensor]
+    rows: Tensor, kept: Tensor | None, counts: list[Tensor], left: list[Tensor], misalignments: list[Tensor | None]
 ) -> dict[str, Tensor]:
     """The metrics of S stages, each [S].
 
@@ -74,10 +78,11 @@ def summary(
         rows: [N, D] what the first stage got; `kept` [N] bool or None.
         counts: S times [K].
         left: S scalars, energy of what is left after each stage (see `energy`).
-        misalignments: S scalars.
+        misalignments: S scalars; None for stages without a codebook.
     """
+    gaps = [gap for gap in misalignments if gap is not None]
     return {
         **usage_metrics(torch.stack(counts)),
         "relative_error": torch.stack(left) / spread(rows, kept).clamp_min(_TINY),
-        "misalignment": torch.stack(misalignments),
+        **({"misalignment": torch.stack(gaps)} if gaps else {}),
     }

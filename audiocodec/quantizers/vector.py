@@ -1,4 +1,4 @@
-"""One codebook: nearest codeword, gradient estimator, optional auxiliary loss. The methods differ in a few lines each."""
+"""One codebook: nearest codeword, gradient estimator, optional auxiliary loss. Methods differ in a few lines."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class VectorQuantizer(Stage):
         self.codebook_size = codebook_size
         self.commitment = self.default_commitment if commitment is None else commitment
         self.replacement = Replacement() if replacement is None else replacement
-        # Short codewords (length about 1 for latents of about sqrt(D)) lower the error at any stage from the first step.
+        # Short codewords (length 1 for latents of about sqrt(D)) lower the error of any stage from the first step.
         self.codebook = nn.Parameter(torch.randn(codebook_size, dim) * dim**-0.5)
         self.register_buffer("counts", torch.zeros(codebook_size, dtype=torch.int64), persistent=False)
         self.register_buffer("window", torch.zeros(codebook_size, dtype=torch.int64))
@@ -79,7 +79,7 @@ class VectorQuantizer(Stage):
         return self.codebook.to(dtype)
 
     def table(self, dtype: torch.dtype) -> Table:
-        return Table.of(self.points(dtype).detach())
+        return Table(self.points(dtype).detach())
 
     def search(self, rows: Tensor, table: Table | None) -> Tensor:
         return nearest(rows, self.table(rows.dtype) if table is None else table)
@@ -111,14 +111,14 @@ class VectorQuantizer(Stage):
         loss = self.aux_loss(committed, choice, kept)
         return Step(z_q, choice.codes, loss, *self.observe(rows.detach(), choice.codes, kept))
 
-    def observe(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    def observe(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Note what a training step chose; returns what `measure` returns."""
         counts, misalignment = self.measure(rows, codes, kept)
         self.counts += counts
         return counts, misalignment
 
     @torch.no_grad()
-    def measure(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    def measure(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor | None]:
         counts = telemetry.code_counts(self.codeword_of(codes), self.codebook_size, kept)
         return counts, telemetry.misalignment(rows, self.points(rows.dtype).detach(), kept)
 
