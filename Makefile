@@ -36,6 +36,9 @@ lint: $(STAMP) ## style, types, direction of imports
 
 check: lint test ## all that must hold before a commit: lint and test
 
+bench: $(STAMP) ## measure speed and memory: every script in benchmarks
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
 clean: ## delete outputs and caches; .venv stays
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

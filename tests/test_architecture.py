@@ -169,6 +169,13 @@ def test_every_declared_dependency_is_used():
     assert not declared(groups["dev"]) - used - in_tests
 
 
+def test_every_file_of_the_package_is_packaged():
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["audiocodec"]
+    packaged = {path for pattern in patterns for path in PACKAGE.glob(pattern)} | set(SOURCES)
+    there = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert not {name_of(path) for path in there - packaged}
+
+
 def test_no_file_is_imported_as_a_test_twice():
     names = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("__init__.py")]
     assert not names, f"tests are collected with --import-mode=importlib and need none of {names}"

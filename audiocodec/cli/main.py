@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import CodecError
 from . import console
 from .doctor import doctor
+from .evaluate import evaluate
 from .models import models
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (models, doctor):
+for command in (evaluate, models, doctor):
     app.command()(command)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from matplotlib import mlab
 from matplotlib.figure import Figure
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import audiocodec
+from audiocodec.audio.io import read_audio, write_audio
 from audiocodec.errors import CodecError
 from audiocodec.metrics import Metric, pesq_wb, stoi
 
@@ -56,8 +56,7 @@ def run(recording: Path, model: str, out: Path) -> None:
     """Make all files of the demo under `out` and print the table."""
     out.mkdir(parents=True, exist_ok=True)
     codec = audiocodec.Codec.from_pretrained(model)
-    samples, sample_rate = soundfile.read(recording, dtype="float32", always_2d=True)
-    original = samples.T
+    original, sample_rate = read_audio(recording)
     audiocodec.decompress(audiocodec.compress(original, sample_rate=sample_rate, model=codec), model=codec)  # warm up
     quarters = sorted({max(1, codec.n_q // part) for part in (1, 2, 4)}, reverse=True)
     trials = [code(recording, codec, n_q, out) for n_q in quarters]
@@ -80,7 +79,7 @@ def code(recording: Path, codec: "audiocodec.Codec", n_q: int, out: Path) -> Tri
     compressed.write_bytes(audiocodec.compress(recording, model=codec, n_q=n_q))
     middle = time.perf_counter()
     wav, sample_rate = audiocodec.decompress(compressed, model=codec)
-    soundfile.write(decoded, wav.T, sample_rate)
+    write_audio(decoded, wav, sample_rate, overwrite=True)
     end = time.perf_counter()
     return Trial(n_q, compressed, decoded, compressed.stat().st_size, middle - start, end - middle, wav)
 
