@@ -1,0 +1,1 @@
+"""Recordings: files in and out (soundfile), resampling (soxr), spectral front ends."""
