@@ -25,6 +25,7 @@ def evaluate(
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; 0: one a core.")] = 0,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds for one file and codec.")] = 900.0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N recordings.")] = None,
+    examples: Annotated[int, typer.Option("--examples", min=0, help="Worst files to hear in the report.")] = 10,
     lyra_weights: Annotated[
         str | None, typer.Option("--lyra-weights", help="Folder with Lyra's .tflite files.")
     ] = None,
@@ -47,6 +48,7 @@ def evaluate(
     if not systems:
         console.usage_error("nothing to evaluate: give --codec, --peers or both")
     recordings = collect(data)[:limit]
+    n_processes = jobs or os.cpu_count() or 1
     with console.progress(f"{len(recordings)} files, {len(systems)} codecs") as report:
         evaluation = run(
             recordings,
@@ -54,14 +56,15 @@ def evaluate(
             choose(metrics),
             out,
             sample_rate=sample_rate,
-            n_processes=jobs or os.cpu_count() or 1,
+            n_processes=n_processes,
             timeout_s=timeout,
             earlier=earlier or (),
             report=report,
         )
-    summaries = write_outputs(evaluation, out, command=shlex.join(["audiocodec", *sys.argv[1:]]))
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    summaries = write_outputs(evaluation, out, command=command, n_examples=examples, n_processes=n_processes)
     print(brief(evaluation, summaries))
-    print(f"\n{out / 'table.md'}, {out / 'table.csv'}, {evaluation.wall_s:.0f} s")
+    print(f"\n{evaluation.wall_s:.0f} s; {out / 'report.html'}, {out / 'table.md'}, {out / 'table.csv'}")
     if failed := sum(summary.n_failed for summary in summaries):
         raise CodecError(f"{failed} of {len(evaluation.records)} codings gave no audio; {out / 'table.md'} says why")
 

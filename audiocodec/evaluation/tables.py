@@ -26,10 +26,10 @@ def markdown(evaluation: Evaluation, summaries: Sequence[Summary], facts: dict[s
         "it is. Arrows point to the better end.",
         _table(summaries, evaluation.metrics),
         "x RT: seconds of audio coded in one CPU second, encoding and decoding apart. kbit/s counts:\n"
-        + "\n".join(f"- {line}" for line in _counted(summaries)),
+        + "\n".join(f"- {line}" for line in counted(summaries)),
     ]
-    if failures := _failures(evaluation, summaries):
-        parts.append("**Failures** (in no mean):\n" + "\n".join(f"- {line}" for line in failures))
+    if lines := failures(evaluation, summaries):
+        parts.append("**Failures** (in no mean):\n" + "\n".join(f"- {line}" for line in lines))
     if evaluation.missing:
         absent = "\n".join(f"- {name}: {why}" for name, why in evaluation.missing.items())
         parts.append(f"**Not run on this machine:**\n{absent}")
@@ -90,7 +90,7 @@ def _cell(found: Interval, decimals: int) -> str:
     return f"{text} [{found.n_failed} failed]" if found.n_failed else text
 
 
-def _counted(summaries: Sequence[Summary]) -> list[str]:
+def counted(summaries: Sequence[Summary]) -> list[str]:
     """Which systems' bits hold what: comparable only where this is known."""
     kinds: dict[str, list[str]] = {}
     for s in summaries:
@@ -100,7 +100,7 @@ def _counted(summaries: Sequence[Summary]) -> list[str]:
     return [f"{', '.join(families)}: {counted}" for counted, families in kinds.items()]
 
 
-def _failures(evaluation: Evaluation, summaries: Sequence[Summary]) -> list[str]:
+def failures(evaluation: Evaluation, summaries: Sequence[Summary]) -> list[str]:
     """Each reason once a system, with how often it came."""
     tally: dict[tuple[str, str], int] = {}
     for record in evaluation.records:
