@@ -42,6 +42,12 @@ def expand(spectrum: Tensor, power: float) -> Tensor:
     return spectrum * (magnitude ** (1 / power - 1)).repeat(1, 2, 1)
 
 
+def _project(linear: nn.Linear, x: Tensor) -> Tensor:
+    """Apply `linear` to every frame of x [B, C, T] in full precision: the linear path carries the waveform itself."""
+    with torch.autocast(x.device.type, enabled=False):
+        return linear(x.transpose(1, 2)).transpose(1, 2)
+
+
 class _FrameNet(Streamable):
     """[B, c_in, T] -> [B, c_out, T]: pointwise map, ConvNeXt blocks, norm, pointwise map; starts small beside the linear path."""
 
@@ -88,7 +94,7 @@ class SpectralEncoder(Streamable):
         z, net = self.net.step(features, state[1])
         real = spectrum.chunk(2, dim=1)[0]
         lines = real * (real.abs() + FLOOR) ** (self.power - 1)  # an MDCT line compressed by its own size
-        return z + self.linear(lines.transpose(1, 2)).transpose(1, 2), (analysis, net)
+        return z.to(lines) + _project(self.linear, lines), (analysis, net)
 
 
 class SpectralDecoder(Streamable):
@@ -111,7 +117,7 @@ class SpectralDecoder(Streamable):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable."""
         spectrum, net = self.net.step(x, state[0])
-        real, imag = spectrum.chunk(2, dim=1)
-        real = real + self.linear(x.transpose(1, 2)).transpose(1, 2)
+        real, imag = spectrum.to(x).chunk(2, dim=1)
+        real = real + _project(self.linear, x)
         wav, synthesis = self.synthesis.step(expand(torch.cat([real, imag], dim=1), self.power), state[1])
         return wav / LEVEL, (net, synthesis)

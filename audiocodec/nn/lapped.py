@@ -42,7 +42,9 @@ class LappedAnalysis(Streamable):
         """See Streamable; x holds whole frames."""
         x = torch.cat([state, x], dim=-1)
         frames = x[:, 0].unfold(-1, 2 * self.hop_length, self.hop_length)
-        return (frames @ self.basis).transpose(1, 2), x[..., -self.hop_length :]
+        with torch.autocast(x.device.type, enabled=False):  # samples keep their full precision
+            spectrum = frames.to(self.basis) @ self.basis
+        return spectrum.transpose(1, 2), x[..., -self.hop_length :]
 
 
 class LappedSynthesis(Streamable):
@@ -65,7 +67,8 @@ class LappedSynthesis(Streamable):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable."""
-        halves = x.transpose(1, 2) @ self.basis.T  # [B, T, 2 M]
+        with torch.autocast(x.device.type, enabled=False):
+            halves = x.transpose(1, 2).to(self.basis) @ self.basis.T  # [B, T, 2 M]
         first, second = halves.chunk(2, dim=-1)
         before = torch.cat([state, second[:, :-1]], dim=1)
         return (first + before).flatten(1)[:, None], second[:, -1:]
