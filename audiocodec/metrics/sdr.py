@@ -17,8 +17,8 @@ def _si_sdr(reference: Signal, degraded: Signal, sample_rate: int) -> float:
         raise NoScoreError("a constant signal has no SI-SDR")
     target = (d @ r) / (r @ r) * r
     error = d - target
-    ratio = (target @ target) / max(error @ error, np.finfo(np.float64).tiny)
-    return float(np.clip(10 * np.log10(max(ratio, np.finfo(np.float64).tiny)), -LIMIT_DB, LIMIT_DB))
+    signal, noise, limit = target @ target, error @ error, 10 ** (LIMIT_DB / 10)
+    return 10 * float(np.log10(max(signal, noise / limit) / max(noise, signal / limit)))
 
 
 si_sdr = Metric(
