@@ -1,0 +1,1 @@
+"""Training of codecs: step functions, the loop over Accelerate, checkpoints that survive a kill, telemetry, export."""

@@ -1,0 +1,63 @@
+"""From a checkpoint to a folder that can be shipped: configuration and averaged weights."""
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from ..codec import Codec
+from ..config.codec import CodecConfig
+from ..config.loader import validate
+from ..errors import ConfigError, ModelMismatchError
+from . import checkpoints
+from .state import TrainState
+
+
+def export_state(state: TrainState, folder: str | Path, dtype: torch.dtype = torch.float32) -> Path:
+    """Save the codec with averaged weights as `Codec.from_pretrained` loads it; training is not disturbed.
+
+    Args:
+        state: of a run.
+        folder: made where it does not exist.
+        dtype: of the stored weights.
+    """
+    with state.ema.applied():
+        return state.codec.save_pretrained(folder, dtype)
+
+
+def export_checkpoint(
+    checkpoint: str | Path, folder: str | Path, *, averaged: bool = True, dtype: torch.dtype = torch.float32
+) -> Path:
+    """Turn a checkpoint, or the best (else newest) one of a run's folder, into a folder that can be shipped.
+
+    Args:
+        checkpoint: a checkpoint folder, or the folder of a run.
+        folder: made where it does not exist.
+        averaged: averaged weights rather than those of the last step.
+        dtype: of the stored weights.
+    Returns:
+        `folder`, loadable by Codec.from_pretrained.
+    Raises:
+        ConfigError: there is no checkpoint.
+        ModelMismatchError: it is damaged.
+    """
+    source = _find(Path(checkpoint))
+    if fault := checkpoints.check(source):
+        raise ModelMismatchError(f"{source}: {fault}; export another checkpoint")
+    tree = checkpoints.read_config(source)["model"]
+    codec = Codec(validate(CodecConfig, tree, str(source)))
+    codec.load_state_dict(safetensors.torch.load_file(source / f"{'ema' if averaged else 'model'}.safetensors"))
+    return codec.save_pretrained(folder, dtype)
+
+
+def _find(path: Path) -> Path:
+    if (path / "manifest.json").exists():
+        return path
+    run = checkpoints.Checkpoints(path / "checkpoints", keep_last=1)
+    best = run.best()
+    for candidate in [run.path(best)] if best is not None else []:
+        if candidate.exists():
+            return candidate
+    if newest := next(reversed(list(run)), None):
+        return newest
+    raise ConfigError(f"{path}: neither a checkpoint nor the folder of a run with checkpoints")

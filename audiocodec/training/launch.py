@@ -1,0 +1,37 @@
+"""Setting the machine up for a run: threads, determinism, processes, precision."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
+
+from ..config.training import TrainConfig
+from .trackers import installed
+from .trainer import Trainer
+
+_STUCK = timedelta(minutes=30)  # a process that waits longer for the others gives up with an error
+
+
+def launch(config: TrainConfig, resume: str = "") -> int:
+    """Train in this process, one of those that `accelerate launch` started, or the only one.
+
+    Returns:
+        exit code, see Trainer.run.
+    """
+    run = config.run
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    if run.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
+        torch.backends.cudnn.benchmark = False
+    torch.set_flush_denormal(True)  # digital silence would otherwise be a hundred times slower on a CPU
+    accelerator = Accelerator(
+        cpu=run.device == "cpu",
+        mixed_precision=run.mixed_precision,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=_STUCK)],
+        **installed(run.trackers, Path(run.dir)),
+    )
+    return Trainer(config, accelerator, resume).run()

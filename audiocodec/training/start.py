@@ -1,0 +1,131 @@
+"""Where a run begins: at a checkpoint, at another model's weights, or at codebooks drawn from its first latents."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ..config.training import TrainConfig
+from ..data.dataset import CropDataset
+from ..data.sampler import RowSampler
+from ..errors import ConfigError, ModelMismatchError
+from .checkpoints import Checkpoints, read_config
+from .state import TrainState
+
+Say = Callable[[str], None]
+
+
+def find_checkpoint(config: TrainConfig, checkpoints: Checkpoints, resume: str, say: Say) -> Path | None:
+    """The checkpoint to go on from.
+
+    Args:
+        config: of the run, as given now.
+        checkpoints: of the run's folder.
+        resume: "" for a new run, "auto", or the path of a checkpoint.
+        say: told of damaged checkpoints and of settings that changed since.
+    Raises:
+        ConfigError: a new run in a folder that holds one, or no such checkpoint.
+        ModelMismatchError: the checkpoint is of another model.
+    """
+    if not resume:
+        if (step := next((p.name for p in reversed(list(checkpoints))), None)) is not None:
+            raise ConfigError(
+                f"run.dir={config.run.dir} already holds a run ({step}); go on with --resume auto, "
+                "or choose another run.dir"
+            )
+        return None
+    if resume == "auto":
+        if (found := checkpoints.latest(say)) is None:
+            return None
+    elif not (found := Path(resume)).is_dir():
+        raise ConfigError(
+            f"--resume {resume}: no such checkpoint folder; use auto, or one of {checkpoints.folder}/step-*"
+        )
+    changes = list(_changes(read_config(found), config.model_dump(mode="json")))
+    if model := [line for line in changes if line.startswith("model.")]:
+        raise ModelMismatchError(
+            f"{found} was trained with another model: {'; '.join(model)}; use run.init_from to start from it"
+        )
+    for line in changes:
+        say(f"changed since {found.name}: {line}")
+    return found
+
+
+def start_from(config: TrainConfig, state: TrainState, say: Say) -> None:
+    """Load the weights of `run.init_from` into the parts named by `run.init_parts`.
+
+    A checkpoint folder also gives discriminators and the moments of both optimizers, where they fit.
+
+    Raises:
+        ConfigError: there are no weights in the folder.
+        ModelMismatchError: they do not fit.
+    """
+    folder = Path(config.run.init_from or "")
+    try:
+        tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ConfigError(f"run.init_from={folder}: no readable model.safetensors there: {error}") from None
+    for part in config.run.init_parts:
+        mine = {
+            key.removeprefix(f"{part}."): value.float() if value.is_floating_point() else value
+            for key, value in tensors.items()
+            if key.startswith(f"{part}.")
+        }
+        try:
+            state.codec.get_submodule(part).load_state_dict(mine)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise ModelMismatchError(
+                f"run.init_from={folder}: {part} does not fit: {reason}; leave it out of run.init_parts"
+            ) from None
+    state.ema.restart_all()
+    say(f"started from {folder}: {', '.join(config.run.init_parts)}")
+
+
+def start_codebooks(
+    config: TrainConfig, state: TrainState, dataset: CropDataset, sampler: RowSampler, accelerator: Accelerator
+) -> None:
+    """Start the codebooks from the latents of the first batches, unless they come from elsewhere."""
+    run, quantizer = config.run, state.codec.quantizer
+    loaded = run.init_from and "quantizer" in run.init_parts
+    if loaded or not run.quantizer_init_batches or quantizer.reservoir is not None:
+        return
+    latents: list[Tensor] = []
+    with torch.no_grad():
+        for step in range(run.quantizer_init_batches):
+            wav = torch.from_numpy(dataset.batch(step, sampler.rows).wav).to(accelerator.device)
+            latents.append(accelerator.gather(state.codec.encoder(wav)))
+        quantizer.init_from_data(torch.cat(latents))
+    state.ema.restart_all()
+
+
+def forget_replaced(state: TrainState, log: Mapping[str, float]) -> None:
+    """Let the average begin anew where codewords did: there their moments are zero, or all codebooks are new."""
+    if log.get("initialised"):
+        state.ema.restart_all()
+    if not log.get("replaced"):
+        return
+    names = {id(p): name for name, p in state.codec.named_parameters()}
+    changed = {}
+    for parameter in state.codec.quantizer.codebook_parameters():
+        moments = state.optimizer.state.get(parameter, {}).get("exp_avg")
+        if moments is not None:
+            changed[names[id(parameter)]] = (moments == 0).all(dim=1)
+    state.ema.restart(changed)
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`dotted.key: old -> new` of every setting that differs."""
+    out: list[str] = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            out += _changes(a, b, f"{prefix}{key}.")
+        elif a != b:
+            out.append(f"{prefix}{key}: {a} -> {b}")
+    return out

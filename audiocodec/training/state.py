@@ -1,0 +1,149 @@
+"""Everything that training changes, in one object that turns into named tensors and back."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..codec import Codec
+from ..config.training import TrainConfig
+from ..data.seeding import Stream, torch_seed
+from ..losses import Balancer, Discriminators
+from .ema import AveragedWeights
+from .scaling import LossScaler
+from .schedule import scaled_lr
+
+RECONSTRUCTION_TERMS = ("mel", "stft_log", "stft_linear", "complex", "loudness", "waveform")
+GENERATOR_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
+
+
+@dataclass
+class TrainState:
+    """Networks, optimizers, averages and counters of a run."""
+
+    codec: Codec
+    discriminators: Discriminators | None
+    optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer | None
+    ema: AveragedWeights
+    balancer: Balancer | None
+    scaler: LossScaler
+    discriminator_scaler: LossScaler
+    step: int = 0  # optimizer steps done
+    skipped: int = 0  # of them without effect, because something was not finite
+    counters: dict[str, Any] = field(default_factory=dict)  # plain JSON values: the best validation figure
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """File stem -> named tensors, all that a checkpoint holds besides `numbers`."""
+        groups = {
+            "model": self.codec.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": _optimizer_tensors(self.optimizer, self.codec),
+        }
+        if self.discriminators is not None and self.discriminator_optimizer is not None:
+            groups["discriminators"] = self.discriminators.state_dict()
+            groups["discriminator_optimizer"] = _optimizer_tensors(self.discriminator_optimizer, self.discriminators)
+        return groups
+
+    def numbers(self) -> dict[str, Any]:
+        """The counters, as JSON."""
+        return {
+            "step": self.step,
+            "skipped": self.skipped,
+            "counters": self.counters,
+            "balancer": self.balancer.state_dict() if self.balancer else None,
+            "scaler": self.scaler.state_dict(),
+            "discriminator_scaler": self.discriminator_scaler.state_dict(),
+        }
+
+    def load(self, tensors: dict[str, dict[str, Tensor]], numbers: dict[str, Any]) -> None:
+        """Continue from what `tensors` and `numbers` gave; the checkpoint may lack discriminators: they stay new."""
+        self.codec.load_state_dict(tensors["model"])
+        self.ema.load_state_dict(tensors["ema"])
+        _load_optimizer(self.optimizer, self.codec, tensors["optimizer"])
+        if self.discriminators is not None and self.discriminator_optimizer is not None and "discriminators" in tensors:
+            self.discriminators.load_state_dict(tensors["discriminators"])
+            _load_optimizer(self.discriminator_optimizer, self.discriminators, tensors["discriminator_optimizer"])
+        if self.balancer and numbers["balancer"]:
+            self.balancer.load_state_dict(numbers["balancer"])
+        self.scaler.load_state_dict(numbers["scaler"])
+        self.discriminator_scaler.load_state_dict(numbers["discriminator_scaler"])
+        self.step, self.skipped = numbers["step"], numbers["skipped"]
+        self.counters = dict(numbers["counters"])
+
+
+def build_state(config: TrainConfig, device: torch.device) -> TrainState:
+    """Build networks and optimizers; every process of a run gets the same weights.
+
+    Args:
+        config: the whole experiment.
+        device: where it shall run.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(config.run.seed, Stream.WEIGHTS))
+        codec = Codec(config.model).to(device)
+        discriminators = Discriminators(config.discriminator, config.model.channels) if config.adversarial else None
+    for part in config.run.freeze:
+        codec.get_submodule(part).requires_grad_(False)
+    discriminator_optimizer = None
+    if discriminators is not None:
+        discriminators.to(device)
+        d = config.discriminator
+        discriminator_optimizer = torch.optim.AdamW(
+            [{"params": list(discriminators.parameters()), "full_lr": d.lr}],
+            lr=d.lr,
+            betas=d.betas,
+            weight_decay=d.weight_decay,
+            fused=True,
+        )
+    weights = {name: getattr(config.loss, name) for name in GENERATOR_TERMS}
+    balancer = Balancer(weights, config.loss.balancer_decay) if config.loss.balancer else None
+    fp16 = config.run.mixed_precision == "fp16"
+    return TrainState(
+        codec,
+        discriminators,
+        _generator_optimizer(config, codec),
+        discriminator_optimizer,
+        AveragedWeights(codec, config.optim.ema_decay),
+        balancer,
+        LossScaler(fp16),
+        LossScaler(fp16),
+    )
+
+
+def _generator_optimizer(config: TrainConfig, codec: Codec) -> torch.optim.Optimizer:
+    """AdamW with the codebooks in a group of their own: another learning rate, and never weight decay."""
+    optim = config.optim
+    lr = scaled_lr(optim, config.data.batch_size)
+    codebooks = {id(p): p for p in codec.quantizer.codebook_parameters() if p.requires_grad}
+    others = [p for p in codec.parameters() if p.requires_grad and id(p) not in codebooks]
+    groups: list[dict[str, Any]] = [{"params": others, "lr": lr, "weight_decay": optim.weight_decay}]
+    if codebooks:
+        groups.append({"params": list(codebooks.values()), "lr": lr * optim.codebook_lr, "weight_decay": 0.0})
+    for group in groups:
+        group["full_lr"] = group["lr"]
+    return torch.optim.AdamW(groups, betas=optim.betas, eps=optim.eps, fused=True)
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, Tensor]:
+    """State of an optimizer under the names of the module's parameters: `decoder.head.weight/exp_avg`."""
+    names = {id(p): name for name, p in module.named_parameters()}
+    return {
+        f"{names[id(p)]}/{key}": value
+        for p, values in optimizer.state.items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `_optimizer_tensors`; parameters without an entry start fresh."""
+    by_name: dict[str, dict[str, Tensor]] = {}
+    for path, value in tensors.items():
+        name, _, key = path.rpartition("/")
+        by_name.setdefault(name, {})[key] = value
+    names = {id(p): name for name, p in module.named_parameters()}
+    order = [names[id(p)] for group in optimizer.param_groups for p in group["params"]]
+    state = {number: by_name[name] for number, name in enumerate(order) if name in by_name}
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
