@@ -54,6 +54,7 @@ class LossConfig(Frozen):
     mel: Weight = 15.0  # multi-scale log-mel L1, as DAC trains it
     mel_windows: Windows = (32, 64, 128, 256, 512, 1024, 2048)  # samples; the hop is a quarter
     mel_bins: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320)
+    log_floor: Positive = 1e-5  # smaller mel or STFT magnitudes count as this; higher: what is hardly heard weighs less
     stft_log: Weight = 0.0  # log-magnitude L1
     stft_linear: Weight = 0.0  # magnitude L1, relative to the mean magnitude of the target
     stft_windows: Windows = (512, 2048)

@@ -9,7 +9,6 @@ from ..audio.spectral import mel_matrix, stft
 from ..config.training import LossConfig
 from .loudness import Loudness
 
-LOG_FLOOR = 1e-5  # magnitudes below this count as this before the logarithm (DAC)
 _MAGNITUDE_EPS = 1e-12  # under the root, so that its gradient stays finite at zero
 _COMPRESSION_EPS = 1e-6  # power below which compression turns linear; about -60 dB of a full-scale window
 _TARGET_FLOOR = 1e-3  # mean magnitude below which a target counts as silence in relative terms
@@ -19,10 +18,11 @@ class ReconstructionLoss(nn.Module):
     """All reconstruction terms of non-zero weight between decoded and original audio.
 
     With X, Y the Hann-windowed spectra of decoded and original audio at one window length w (hop w / 4), M the mel
-    filterbank, m a mean over items, frames and bins, and every term summed over its window lengths:
+    filterbank, f the configured floor (DAC: 1e-5), m a mean over items, frames and bins, and every term summed over its
+    window lengths:
 
-        mel          m |log10 max(M|X|, 1e-5) - log10 max(M|Y|, 1e-5)|
-        stft_log     m |log10 max(|X|, 1e-5)^2 - log10 max(|Y|, 1e-5)^2|
+        mel          m |log10 max(M|X|, f) - log10 max(M|Y|, f)|
+        stft_log     m |log10 max(|X|, f)^2 - log10 max(|Y|, f)^2|
         stft_linear  mean over items of m |(|X| - |Y|)| / m |Y|
         complex      m ||X|^p e^(j arg X) - |Y|^p e^(j arg Y)|, L1 or L2 over real and imaginary parts, X and Y scaled
                      to a window of unit energy
@@ -74,15 +74,18 @@ class ReconstructionLoss(nn.Module):
             x_mag, y_mag = _magnitude(x), _magnitude(y)
             if window in self.bins:
                 mel = mel_matrix(self.sample_rate, window, self.bins[window], x.dtype, x.device)
-                out["mel"] = (_log10(x_mag @ mel) - _log10(y_mag @ mel)).abs().mean()
+                out["mel"] = (self._log(x_mag @ mel) - self._log(y_mag @ mel)).abs().mean()
             if window in self.stft_windows and config.stft_log:
-                out["stft_log"] = 2 * (_log10(x_mag) - _log10(y_mag)).abs().mean()
+                out["stft_log"] = 2 * (self._log(x_mag) - self._log(y_mag)).abs().mean()
             if window in self.stft_windows and config.stft_linear:
                 out["stft_linear"] = _relative_l1(x_mag, y_mag)
         if window in self.complex_windows:
             difference = _compress(x, window, config.complex_power) - _compress(y, window, config.complex_power)
             out["complex"] = difference.abs().mean() if config.complex_norm == "l1" else difference.square().mean()
         return out
+
+    def _log(self, magnitude: Tensor) -> Tensor:
+        return magnitude.clamp(min=self.config.log_floor).log10()
 
 
 class MultiScaleMel(nn.Module):
@@ -131,10 +134,6 @@ class MultiScaleSTFT(nn.Module):
 def _magnitude(spectrum: Tensor) -> Tensor:
     re, im = spectrum.unbind(-1)
     return (re * re + im * im + _MAGNITUDE_EPS).sqrt()
-
-
-def _log10(magnitude: Tensor) -> Tensor:
-    return magnitude.clamp(min=LOG_FLOOR).log10()
 
 
 def _compress(spectrum: Tensor, window: int, power: float) -> Tensor:
