@@ -3,7 +3,9 @@
 Public names are resolved on first use (PEP 562), so `import audiocodec` costs no import of torch.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -28,8 +30,19 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'audiocodec' has no attribute {name!r}")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value  # also replaces the submodule of the same name (`audiocodec.compress`) by the function
+    globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """Importing a submodule binds its name in the package; `audiocodec.compress` stays the function all the same."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _HOMES or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 import soundfile as sf
 
-from ..errors import AudioError
+from ..errors import AudioError, ShapeError
 from . import wav as wav_file
 from .source import Source
 
@@ -84,7 +84,7 @@ class AudioReader:
         """
         if self._source.sound is None:
             return
-        size = block_samples or max(1, min(BLOCK_SECONDS * self.sample_rate, BLOCK_VALUES // self.channels))
+        size = block_samples or default_block(self.sample_rate, self.channels)
         n_read = 0
         while True:
             try:
@@ -127,6 +127,50 @@ class AudioReader:
             f"{self.name}: the header promises {promised_s:.2f} s, the file holds {found_s:.2f} s: "
             "it was cut short; what is there was read"
         )
+
+
+class ArrayReader:
+    """Reads samples in memory as `AudioReader` reads a file; the same attributes and the same `blocks`.
+
+    Args:
+        wav: [C, L] or [L] float, full scale 1.0.
+        sample_rate: Hz.
+    Raises:
+        ShapeError: another shape, or more channels than allowed: most often [L, C].
+        AudioError: samples are integers, or the rate is not allowed.
+    """
+
+    def __init__(self, wav: np.ndarray, sample_rate: int):
+        wav = wav[None] if wav.ndim == 1 else wav
+        if wav.ndim != 2 or not 1 <= wav.shape[0] <= MAX_CHANNELS:
+            raise ShapeError(f"wav must be [C, L] with 1 to {MAX_CHANNELS} channels, or [L], got {list(wav.shape)}")
+        if not np.issubdtype(wav.dtype, np.floating):
+            raise AudioError(
+                f"samples must be float with full scale 1, got {wav.dtype}; divide them by their full scale"
+            )
+        if not 1 <= sample_rate <= MAX_RATE_HZ:
+            raise AudioError(f"a sample rate of {sample_rate} is not allowed; allowed are 1 to {MAX_RATE_HZ} Hz")
+        self.name, self.notes, self._wav = "array", list[str](), wav
+        self.sample_rate, self.channels, self.n_samples = int(sample_rate), wav.shape[0], wav.shape[1]
+
+    def __enter__(self) -> "ArrayReader":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def blocks(self, block_samples: int | None = None) -> Iterator[np.ndarray]:
+        """As `AudioReader.blocks`."""
+        size = block_samples or default_block(self.sample_rate, self.channels)
+        for start in range(0, self.n_samples, size):
+            block = self._wav[:, start : start + size]
+            check_samples(block, self.sample_rate, self.name, start)
+            yield np.ascontiguousarray(block, dtype=np.float32)
+
+
+def default_block(sample_rate: int, channels: int) -> int:
+    """Return samples per channel of one block: some seconds, fewer where that would be much memory."""
+    return max(1, min(BLOCK_SECONDS * sample_rate, BLOCK_VALUES // channels))
 
 
 def check_samples(wav: np.ndarray, sample_rate: int, name: str, n_before: int = 0) -> None:

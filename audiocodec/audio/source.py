@@ -48,7 +48,7 @@ class Source:
         self.empty_flac: tuple[int, int] | None = None
         self._stack = contextlib.ExitStack()
         try:
-            file = self._stack.enter_context(_open_path(source)) if isinstance(source, str | os.PathLike) else source
+            file = self._stack.enter_context(open_path(source)) if isinstance(source, str | os.PathLike) else source
             self._open_pipe(file) if not _is_seekable(file) else self._open_file(file)
         except BaseException:
             self.close()
@@ -130,13 +130,18 @@ def source_name(source: Any) -> str:
     return name if isinstance(name, str) else "input"
 
 
-def _open_path(path: str | os.PathLike[str]) -> io.FileIO:
+def open_path(path: str | os.PathLike[str]) -> io.FileIO:
+    """Open a file for reading, unbuffered.
+
+    Raises:
+        AudioError: it does not exist, is a folder, or must not be read.
+    """
     try:
         return open(path, "rb", buffering=0)  # libsndfile shares the descriptor, so its position must be the true one
     except FileNotFoundError as error:
         raise AudioError(f"{os.fspath(path)}: there is no such file") from error
     except IsADirectoryError as error:
-        raise AudioError(f"{os.fspath(path)}: is a folder, not a recording") from error
+        raise AudioError(f"{os.fspath(path)}: is a folder, not a file") from error
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{os.fspath(path)!r}: cannot be read ({reason})") from error

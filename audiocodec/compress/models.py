@@ -1,0 +1,74 @@
+"""Which codec codes a file, with how many codebooks, and whether it is the one that made it."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+from ..bitstream.container import StreamInfo
+from ..codec import Codec
+from ..errors import ConfigError, ModelMismatchError
+from ..pretrained import shipped
+
+DEFAULT_MODEL = "speech-16k"
+Model: TypeAlias = str | Path | Codec
+
+
+def load_model(model: Model) -> Codec:
+    """Return the codec that `model` is or names; see `Codec.from_pretrained`."""
+    return model if isinstance(model, Codec) else Codec.from_pretrained(model)
+
+
+def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
+    """Return the codec that made a file, and make sure of it.
+
+    Args:
+        info: header of the file.
+        model: the codec, its folder or name; None: the shipped one that the file names. The file's word is only ever
+            compared with the names of shipped models: it leads to no path and to no network.
+        name: what messages call the file.
+    Raises:
+        ModelMismatchError: the file was made by another model, or by one that must be given.
+    """
+    if model is None:
+        names = [folder.name for folder in shipped()]
+        if info.model_name not in names:
+            raise ModelMismatchError(
+                f"{name}: was made by model {info.model_name!r} (weights {info.weights_sha256.hex()[:8]}), which is "
+                f"not shipped (shipped: {', '.join(names) or 'none'}); give its folder: --model DIR, in Python model="
+            )
+        model = info.model_name
+    codec = load_model(model)
+    try:
+        info.check_model(codec.name, bytes.fromhex(codec.weights_sha256), bytes.fromhex(codec.config_sha256))
+    except ModelMismatchError as error:
+        raise ModelMismatchError(f"{name}: {error}: --model DIR, in Python model=") from error
+    facts = (info.sample_rate, info.hop_length, set(info.alphabet_sizes))
+    if facts != (codec.sample_rate, codec.hop_length, {codec.codebook_size}) or info.n_q > codec.n_q:
+        # Headers hold 4 bytes of each hash: no accident, but a forger could meet them.
+        raise ModelMismatchError(f"{name}: its header contradicts model {codec.name!r}, which it claims to be made by")
+    return codec
+
+
+def choose_n_q(codec: Codec, channels: int, bitrate: float | None, n_q: int | None) -> int:
+    """Return how many codebooks to use.
+
+    Args:
+        codec: says what its codebooks cost.
+        channels: of the recording.
+        bitrate: at most so many bit/s for all channels, nominal (codes only); or None.
+        n_q: so many; or None: all.
+    Raises:
+        ConfigError: both are given, or less is asked than one codebook costs.
+    """
+    if bitrate is None or n_q is not None:
+        if bitrate is not None:
+            raise ConfigError("give a bitrate or a number of codebooks, not both")
+        return codec.check_n_q(n_q)
+    rates = [channels * codec.bitrate(k) for k in range(1, codec.n_q + 1)]
+    fitting = [k for k, rate in enumerate(rates, 1) if rate <= bitrate * (1 + 1e-9)]
+    if not fitting:
+        listed = ", ".join(f"{rate / 1000:.4g}" for rate in rates)
+        recording = "one channel" if channels == 1 else f"{channels} channels"
+        raise ConfigError(
+            f"{bitrate / 1000:g} kbit/s is too little: model {codec.name!r} codes {recording} at {listed} kbit/s"
+        )
+    return fitting[-1]
