@@ -15,38 +15,51 @@ from .header import StreamInfo
 from .packets import MODE_LOST, Packet
 from .payload import code_dtype
 from .reader import Damage, Reader
+from .tables import Tables
 from .writer import Writer
 
-__all__ = ["MODE_LOST", "Damage", "Packet", "Reader", "StreamInfo", "Writer", "read", "write"]
+__all__ = ["MODE_LOST", "Damage", "Packet", "Reader", "StreamInfo", "Tables", "Writer", "read", "write"]
 
 
-def write(fileobj: BinaryIO, info: StreamInfo, codes: NDArray[np.integer], *, packet_frames: int | None = None) -> None:
+def write(
+    fileobj: BinaryIO,
+    info: StreamInfo,
+    codes: NDArray[np.integer],
+    *,
+    packet_frames: int | None = None,
+    tables: Tables | None = None,
+    entropy: bool = True,
+    full_hashes: bool = False,
+) -> None:
     """Write a whole file.
 
     Args:
         fileobj: opened for writing in binary; never sought.
         info: the header; `original_samples` should be set, or the length stays unknown.
         codes: [C, K, T] integers within their codebooks.
-        packet_frames: as in `Writer`.
+        packet_frames, tables, entropy, full_hashes: as in `Writer`.
     Raises:
         ShapeError, BitstreamError, ConfigError: as `Writer`.
     """
-    with Writer(fileobj, info, packet_frames=packet_frames) as writer:
+    with Writer(
+        fileobj, info, packet_frames=packet_frames, tables=tables, entropy=entropy, full_hashes=full_hashes
+    ) as writer:
         writer.write(codes)
 
 
-def read(fileobj: BinaryIO) -> tuple[StreamInfo, NDArray[np.integer]]:
+def read(fileobj: BinaryIO, *, tables: Tables | None = None) -> tuple[StreamInfo, NDArray[np.integer]]:
     """Read a whole, undamaged file.
 
     Args:
         fileobj: opened for reading in binary; a pipe will do.
+        tables: the entropy tables of the model, needed for files that were written with them.
     Returns:
         What the file says of itself, and its codes [C, K, T], uint16 (uint32 where a codebook needs more).
         At most 64 times the bytes of the file are allocated (128 with uint32), whatever it claims.
     Raises:
         BitstreamError: not a .anc file, truncated, damaged, or with marked gaps (use Reader for those).
     """
-    reader = Reader(fileobj)
+    reader = Reader(fileobj, tables=tables)
     packets = list(reader.packets())
     info = reader.info
     if any(packet.mode == MODE_LOST for packet in packets):

@@ -16,6 +16,7 @@ from .header import MAGIC, StreamInfo, encode_header, read_header
 from .packets import MAX_LOST_FRAMES, MODE_LOST, Packet, read_packet
 from .payload import code_dtype, decode_packet
 from .source import Source
+from .tables import Tables
 
 _SEARCH = 1 << 20  # bytes in which a tolerant reader looks for a header
 _MAX_GAP = 1 << 20  # frames that a file may miss, beyond 16 for each byte that it has
@@ -48,16 +49,25 @@ class Reader:
         fileobj: opened for reading in binary; a pipe will do.
         tolerant: go on after damage: missing frames come as packets of mode MODE_LOST from `packets`, and as the
             frame before them repeated from iteration; `damage` tells what was met. Default: raise BitstreamError.
+        tables: the entropy tables of the model, needed for files that were written with them.
         info: use this in place of the file's own header (a tolerant reader's last resort when that is destroyed).
     Raises:
         BitstreamError: not a .anc file, or its header is damaged.
     """
 
-    def __init__(self, fileobj: BinaryIO, *, tolerant: bool = False, info: StreamInfo | None = None):
+    def __init__(
+        self,
+        fileobj: BinaryIO,
+        *,
+        tolerant: bool = False,
+        tables: Tables | None = None,
+        info: StreamInfo | None = None,
+    ):
         if info is not None and not tolerant:
             raise ConfigError("info= replaces a destroyed header: it needs tolerant=True")
         self._source = Source(fileobj)
         self.tolerant = tolerant
+        self.tables = tables
         self.damage: list[Damage] = []
         self.footer: Footer | None = None
         if info is not None:
@@ -103,7 +113,7 @@ class Reader:
 
     def decode(self, packet: Packet) -> NDArray[np.integer]:
         """Codes [C, K, T] uint16 or uint32 of a packet that came from `packets`; one of mode MODE_LOST has none."""
-        return decode_packet(packet, self._info)
+        return decode_packet(packet, self._info, self.tables)
 
     def packets(self) -> Iterator[Packet]:
         """Yield packets as they lie in the file, every frame exactly once and in order."""

@@ -1,6 +1,7 @@
 """Writing .anc files: header, packets as the codes come, footer. Never seeks: pipes and files get the same bytes."""
 
 import hashlib
+from dataclasses import replace
 from types import TracebackType
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ from . import footer
 from .header import MAX_FRAMES, StreamInfo, encode_header
 from .packets import MAX_CODES, MAX_LOST_FRAMES, MAX_PAYLOAD, MODE_LOST, Packet
 from .payload import check_codes, code_dtype, encode_packet
+from .tables import Tables
 
 PACKET_SECONDS = 5  # 3.7 kB at 6 kbit/s: 0.4 % of framing, and a damaged byte costs no more than this
 
@@ -24,20 +26,34 @@ class Writer:
         fileobj: opened for writing in binary; only its `write` is used.
         info: the header; `original_samples` may be None and be given to `close`.
         packet_frames: frames per packet; the last packet may hold up to half as many more. Default: 5 seconds.
+        tables: entropy tables trained for this model; readers will need them too.
+        entropy: code each packet in the mode that makes it smallest; False keeps to fixed width, which is faster.
         full_hashes: store the hashes of the model whole (66 bytes more) rather than 4 bytes of each.
     Raises:
-        ConfigError: `packet_frames` frames do not fit in a packet.
+        ConfigError: `packet_frames` frames do not fit in a packet, or the tables belong to another model.
     """
 
     def __init__(
-        self, fileobj: BinaryIO, info: StreamInfo, *, packet_frames: int | None = None, full_hashes: bool = False
+        self,
+        fileobj: BinaryIO,
+        info: StreamInfo,
+        *,
+        packet_frames: int | None = None,
+        tables: Tables | None = None,
+        entropy: bool = True,
+        full_hashes: bool = False,
     ):
         most = most_frames(info)
         if packet_frames is None:
             packet_frames = max(1, min(round(PACKET_SECONDS * info.frame_rate), most * 2 // 3))
         if not 1 <= packet_frames <= most:
             raise ConfigError(f"packet_frames must be 1 to {most} for this stream, got {packet_frames}")
+        if tables is not None:
+            if not tables.fits(info.codebook_sizes):
+                raise ConfigError("the entropy tables are for other codebooks than this stream's")
+            info = replace(info, tables_id=tables.id)
         self.info = info
+        self._tables, self._entropy = tables, entropy
         self._file = fileobj
         self._packet_frames = packet_frames
         self._held_back = min(packet_frames // 2, most - packet_frames)  # so that no file ends in a tiny packet
@@ -74,16 +90,14 @@ class Writer:
         start, size = 0, self._packet_frames
         enough = size + self._held_back + (self._held_back > 0)
         while self._buffer.shape[2] - start >= enough:
-            self.write_packet(encode_packet(self._buffer[:, :, start : start + size], self._frames_sent, self.info))
+            self.write_packet(self._encode(self._buffer[:, :, start : start + size]))
             start += size
         self._buffer = self._buffer[:, :, start:].copy() if start else self._buffer
 
     def flush(self) -> None:
         """Send what is held back as packets now: for live streams."""
         if self._buffer is not None and self._buffer.shape[2]:
-            packet = encode_packet(self._buffer, self._frames_sent, self.info)
-            self._buffer = None
-            self.write_packet(packet)
+            self.write_packet(self._encode(self._buffer))
         self._buffer = None
 
     def skip(self, n_frames: int) -> None:
@@ -146,6 +160,9 @@ class Writer:
     ) -> None:
         if kind is None:
             self.close()
+
+    def _encode(self, codes: NDArray[np.integer]) -> Packet:
+        return encode_packet(codes, self._frames_sent, self.info, self._tables, self._entropy)
 
     def _check(self, codes: NDArray[np.integer]) -> None:
         shape = f"[{self.info.channels}, 1..{self.info.n_q}, T]"
