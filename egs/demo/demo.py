@@ -68,7 +68,8 @@ def run(recording: Path, model: str, out: Path) -> None:
     console = Console()
     console.print(table(original, trials, sample_rate, title=f"{recording.name}, {seconds:.2f} s, model {codec.name}"))
     console.print(f"Speeds are of whole calls, from file to file, on {threads} CPU threads. Listen and look:")
-    for path in (recording, *(trial.decoded for trial in trials), picture):
+    files = [recording, *(path for trial in trials for path in (trial.compressed, trial.decoded)), picture]
+    for path in files:
         console.print(f"  {display(path)}", highlight=False, soft_wrap=True)
 
 
@@ -89,13 +90,12 @@ def table(original: np.ndarray, trials: list[Trial], sample_rate: int, title: st
     seconds = original.shape[1] / sample_rate
     pcm_bytes = 2 * original.size
     rows: list[tuple[str, list[str]]] = [
-        ("compressed file", [display(trial.compressed) for trial in trials]),
         ("codebooks", [str(trial.n_q) for trial in trials]),
         ("bytes on disk", [f"{trial.n_bytes}" for trial in trials]),
-        ("measured kbit/s", [f"{trial.n_bytes * 8 / seconds / 1000:.2f}" for trial in trials]),
-        ("16-bit PCM is larger by", [f"{pcm_bytes / trial.n_bytes:.1f} x" for trial in trials]),
-        ("encoding speed", [f"{seconds / trial.encode_s:.0f} x real time" for trial in trials]),
-        ("decoding speed", [f"{seconds / trial.decode_s:.0f} x real time" for trial in trials]),
+        ("kbit/s, measured", [f"{trial.n_bytes * 8 / seconds / 1000:.2f}" for trial in trials]),
+        ("16-bit PCM / file", [f"{pcm_bytes / trial.n_bytes:.1f}" for trial in trials]),
+        ("encoding speed", [f"{seconds / trial.encode_s:.1f} x real time" for trial in trials]),
+        ("decoding speed", [f"{seconds / trial.decode_s:.1f} x real time" for trial in trials]),
         ("PESQ-WB (1 to 4.64)", [score(pesq_wb, original, trial.wav, sample_rate) for trial in trials]),
         ("STOI (0 to 1)", [score(stoi, original, trial.wav, sample_rate) for trial in trials]),
     ]

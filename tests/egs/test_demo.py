@@ -47,8 +47,8 @@ def test_it_measures_what_it_leaves(demo, recording, model, tmp_path, capsys, mo
     sizes = [(out / f"speech_{n_q}q.anc").stat().st_size for n_q in (4, 2, 1)]
     assert row(text, "codebooks") == [4, 2, 1]
     assert row(text, "bytes on disk") == sizes
-    assert row(text, "measured kbit/s") == pytest.approx([size * 8 / 2.0 / 1000 for size in sizes], abs=0.005)
-    assert row(text, "larger by") == pytest.approx([64000 / size for size in sizes], abs=0.05)
+    assert row(text, "kbit/s, measured") == pytest.approx([size * 8 / 2.0 / 1000 for size in sizes], abs=0.005)
+    assert row(text, "16-bit PCM / file") == pytest.approx([64000 / size for size in sizes], abs=0.05)
     assert len(row(text, "PESQ-WB")) == len(row(text, "STOI")) == 5  # the scale's ends, then three scores
     for n_q in (4, 2, 1):
         decoded, rate = soundfile.read(out / f"speech_{n_q}q.wav")
