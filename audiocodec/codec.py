@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +16,9 @@ from .config.codec import CodecConfig
 from .config.loader import validate
 from .errors import ConfigError, ModelMismatchError, ShapeError
 from .networks import build_networks
-from .nn.stream import State
+from .nn.stream import State, Streamable
 from .pretrained import CONFIG_FILE, WEIGHTS_FILE, locate
-from .quantizers import Quantized
+from .quantizers import Quantized, ResidualQuantizer
 from .quantizers.build import build
 from .shapes import Codes, Wav
 
@@ -34,12 +33,25 @@ class Reconstruction:
     quantized: Quantized  # what the bottleneck did
 
 
+@dataclass(frozen=True)
+class _Exact:
+    """Encoder and quantizer in the precision of inference, and which version of the weights they are of."""
+
+    version: object
+    encoder: Streamable
+    quantizer: ResidualQuantizer
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.encoder.parameters()).dtype
+
+
 class Codec(nn.Module):
     """A neural audio codec: `encode` gives codes, `decode` gives audio, calling it gives both with gradients.
 
     Encoding runs in float64 (float32 where the device has no float64). Rounding then differs by 1e-16 between batch
-    shapes, chunk sizes and thread counts, so codes do not: a tie would have to be closer than that to flip. Decoding runs
-    in float32, where the same differences stay below 1e-5 of full scale.
+    shapes, chunk sizes and thread counts, so codes do not: a tie would have to be closer than that to flip. Decoding
+    runs in float32, where the same differences stay below 1e-5 of full scale.
     """
 
     def __init__(self, config: CodecConfig, name: str = "unnamed"):
@@ -48,7 +60,7 @@ class Codec(nn.Module):
         self.name = name
         self.encoder, self.decoder = build_networks(config)
         self.quantizer = build(config.quantizer, config.network.latent_dim)
-        self._exact: tuple[object, nn.ModuleDict] | None = None  # float64 copy for inference, with the version it is of
+        self._exact: _Exact | None = None
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -85,7 +97,7 @@ class Codec(nn.Module):
     @property
     def delay(self) -> int:
         """Algorithmic delay of a stream in samples: one frame to fill, and what the decoder lags."""
-        return self.hop_length + self.decoder.delay  # type: ignore[operator,return-value]
+        return self.hop_length + self.decoder.delay
 
     def bitrate(self, n_q: int | None = None) -> float:
         """Nominal bit/s of the first `n_q` codebooks (default all), before container and entropy coding."""
@@ -107,8 +119,8 @@ class Codec(nn.Module):
         self._check_wav(wav)
         z = self.encoder(self._whole_frames(wav))
         quantized = self.quantizer(z, n_q)
-        late = nn.functional.pad(quantized.z_q, (0, self.decoder.delay // self.hop_length))  # type: ignore[operator]
-        decoded = self.decoder(late)[..., self.decoder.delay :]  # type: ignore[misc]
+        late = nn.functional.pad(quantized.z_q, (0, self.decoder.delay // self.hop_length))
+        decoded = self.decoder(late)[..., self.decoder.delay :]
         return Reconstruction(decoded[..., : wav.shape[-1]], quantized)
 
     @torch.inference_mode()
@@ -156,52 +168,49 @@ class Codec(nn.Module):
                 some, state = self.decode_frames(block, state)
                 wavs.append(some)
         wavs.append(self.drain(state))
-        return torch.cat(wavs, dim=-1)[..., self.decoder.delay :][..., :length]  # type: ignore[misc]
+        return torch.cat(wavs, dim=-1)[..., self.decoder.delay :][..., :length]
 
     # -- one step of a stream: what encode, decode and streaming.py are made of ----------------------------------------
 
     def encoder_state(self, batch_size: int) -> State:
         """State of `encode_frames` before the first sample."""
-        like = next(self.exact["encoder"].parameters())
-        return self.exact["encoder"].init_state(like.new_zeros(batch_size, 1))  # type: ignore[operator]
+        encoder = self.exact().encoder
+        return encoder.init_state(next(encoder.parameters()).new_zeros(batch_size, 1))
 
     def encode_frames(self, wav: Tensor, state: State, n_q: int) -> tuple[Tensor, State]:
         """Encode whole frames [B, C, t * hop] after `state`: codes [B, n_q, t] and the state after them."""
-        exact = self.exact
-        z, state = exact["encoder"].step(wav.to(next(exact.parameters())), state)  # type: ignore[operator]
-        return exact["quantizer"].encode(z, n_q), state  # type: ignore[operator]
+        exact = self.exact()
+        z, state = exact.encoder.step(wav.to(next(self.parameters()).device, exact.dtype), state)
+        return exact.quantizer.encode(z, n_q), state
 
     def decoder_state(self, batch_size: int) -> State:
         """State of `decode_frames` before the first frame."""
         return self.decoder.init_state(next(self.decoder.parameters()).new_zeros(batch_size, 1))
 
     def decode_frames(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
-        """Decode [B, K', t] after `state`: wav [B, C, t * hop], `decoder.delay` samples late, and the state after it."""
+        """Decode [B, K', t] after `state`: wav [B, C, t * hop], `decoder.delay` samples late, and the new state."""
         return self.decoder.step(self.quantizer.decode(codes), state)
 
     def drain(self, state: State) -> Tensor:
         """Bring out the last `decoder.delay` samples after `state`: [B, C, delay]."""
         like = next(self.decoder.parameters())
         batch_size = _batch_size(state)
-        frames = self.decoder.delay // self.hop_length  # type: ignore[operator]
+        frames = self.decoder.delay // self.hop_length
         if frames == 0:
             return like.new_zeros(batch_size, self.channels, 0)
         return self.decoder.step(like.new_zeros(batch_size, self.config.network.latent_dim, frames), state)[0]
 
-    @property
-    def exact(self) -> nn.ModuleDict:
+    def exact(self) -> "_Exact":
         """Encoder and quantizer as they are now, in eval mode and in the precision of inference."""
-        parts = {"encoder": self.encoder, "quantizer": self.quantizer}
-        version = tuple(
-            (id(t), 0 if t.is_inference() else t._version, t.device) for part in parts.values() for t in _tensors(part)
-        )
-        if self._exact is None or self._exact[0] != version:
-            first = next(self.encoder.parameters())
-            dtype = torch.float32 if first.device.type == "mps" else torch.float64
+        tensors = [*self.encoder.parameters(), *self.quantizer.parameters(), *self.quantizer.buffers()]
+        version = [(id(t), 0 if t.is_inference() else t._version, t.device) for t in tensors]
+        if self._exact is None or self._exact.version != version:
+            dtype = torch.float32 if tensors[0].device.type == "mps" else torch.float64
             with torch.inference_mode(False):
-                twin = nn.ModuleDict({key: copy.deepcopy(part).requires_grad_(False) for key, part in parts.items()})
-                self._exact = version, twin.to(dtype).eval()
-        return self._exact[1]
+                encoder = copy.deepcopy(self.encoder).requires_grad_(False).to(dtype).eval()
+                quantizer = copy.deepcopy(self.quantizer).requires_grad_(False).to(dtype).eval()
+            self._exact = _Exact(version, encoder, quantizer)
+        return self._exact
 
     # -- checks --------------------------------------------------------------------------------------------------------
 
@@ -299,11 +308,6 @@ class Codec(nn.Module):
             reason = " ".join(str(error).split())
             raise ModelMismatchError(f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE}: {reason}") from error
         return codec.to(device).eval()
-
-
-def _tensors(module: nn.Module) -> Iterator[Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
 
 
 def _batch_size(state: State) -> int:

@@ -42,7 +42,7 @@ class DecoderState:
 class StreamingEncoder:
     """Turns a stream of samples into a stream of codes, for `batch_size` streams that move together.
 
-    `codec.encode(wav)` equals the concatenation of all `push` results and `flush`, bit for bit, for any cutting of `wav`.
+    `codec.encode(wav)` equals all `push` results and `flush` put together, bit for bit, for any cutting of `wav`.
     """
 
     def __init__(self, codec: Codec, batch_size: int = 1, n_q: int | None = None):
@@ -121,7 +121,7 @@ class StreamingDecoder:
         self.state = self._fresh()
 
     def _fresh(self) -> DecoderState:
-        return DecoderState(int(self.codec.decoder.delay), self.codec.decoder_state(self.batch_size))  # type: ignore[arg-type]
+        return DecoderState(self.codec.decoder.delay, self.codec.decoder_state(self.batch_size))
 
     @torch.inference_mode()
     def push(self, codes: Codes) -> Wav:

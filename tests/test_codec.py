@@ -103,7 +103,7 @@ def test_identity_follows_the_weights() -> None:
 def test_bad_input_is_named(tiny_codec: Codec) -> None:
     with pytest.raises(ShapeError, match=r"wav has shape \[1, 2, 100\]; expected \[B, 1, L\]"):
         tiny_codec.encode(torch.zeros(1, 2, 100))
-    with pytest.raises(ConfigError, match="n_q=5: .* has codebooks 1 to 4"):
+    with pytest.raises(ConfigError, match=r"n_q=5: .* has codebooks 1 to 4"):
         tiny_codec.encode(make_wav(), n_q=5)
     with pytest.raises(ShapeError, match=r"codes hold 0..\d+; allowed 0..15"):
         tiny_codec.decode(torch.tensor([[[0, 16]]]))
@@ -112,9 +112,9 @@ def test_bad_input_is_named(tiny_codec: Codec) -> None:
 
 
 def test_bad_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no model 'nowhere'"):
+    with pytest.raises(ConfigError, match=r"no model 'nowhere'"):
         Codec.from_pretrained("nowhere")
-    with pytest.raises(ConfigError, match="config.json and model.safetensors missing"):
+    with pytest.raises(ConfigError, match=r"config\.json and model\.safetensors missing"):
         Codec.from_pretrained(tmp_path)
     folder = make_tiny_codec().save_pretrained(tmp_path / "m")
     tree = json.loads((folder / "config.json").read_text())
@@ -123,10 +123,10 @@ def test_bad_folders_are_named(tmp_path: Path) -> None:
         Codec.from_pretrained(folder)
     tree["network"]["width"] = 24
     (folder / "config.json").write_text(json.dumps(tree))
-    with pytest.raises(ModelMismatchError, match="does not fit config.json"):
+    with pytest.raises(ModelMismatchError, match=r"does not fit config\.json"):
         Codec.from_pretrained(folder)
     (folder / "model.safetensors").write_bytes(b"\x80\x04garbage")
-    with pytest.raises(ModelMismatchError, match="does not fit config.json"):
+    with pytest.raises(ModelMismatchError, match=r"does not fit config\.json"):
         Codec.from_pretrained(folder)
 
 

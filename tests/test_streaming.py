@@ -1,4 +1,4 @@
-"""A stream, cut anywhere, gives the codes and the audio of the whole; its state is a value; its delay is as declared."""
+"""A stream, cut anywhere, gives the codes and audio of the whole; its state is a value; its delay is as declared."""
 
 import copy
 

@@ -33,7 +33,7 @@ class SEANetConfig(Frozen):
     strides: tuple[Positive, ...] = Field((2, 4, 5, 8), min_length=1, description="down-sampling of each encoder block")
     latent_dim: Positive = Field(128, description="dimensions of the quantized vector")
     base_channels: Positive = Field(32, description="channels after the first convolution; doubled by every block")
-    decoder_channels: Positive | None = Field(None, description="the same for the decoder's last block; None: as encoder")
+    decoder_channels: Positive | None = Field(None, description="of the decoder's last block; None: as the encoder")
     kernel_size: Positive = Field(7, description="samples seen by the first, last and residual convolutions")
     dilations: tuple[Positive, ...] = Field((1, 3, 9), description="dilation of each residual unit of a block")
     activation: Literal["elu", "snake"] = "snake"
@@ -58,7 +58,7 @@ class CodecConfig(Frozen):
     @model_validator(mode="after")
     def _sizes_fit(self) -> "CodecConfig":
         if self.channels > 1 and self.network.kind == "spectral":
-            raise ValueError("network.kind: spectral codes one channel (more are coded apart); use seanet for joint stereo")
+            raise ValueError("network.kind: spectral codes one channel (more are coded apart); seanet takes several")
         return self
 
     @property

@@ -9,14 +9,14 @@ _ACTIVE_POWER = 1e7  # P.862 brings every signal to this power before it listens
 _EXPONENT = 0.23  # of loudness over power (Zwicker)
 _MASKED = 0.25  # share of the quieter loudness below which a difference is masked
 _LEAK = 0.05  # slope kept inside the mask, so that small errors still have a gradient
-_ADDED = (1.2, 3.0, 12.0)  # asymmetry: exponent of the power ratio, ratio below which nothing counts, highest value
-_WEIGHTS = (0.5, 0.15)  # of symmetric and asymmetric disturbance; P.862's 0.1 and 0.0309 keep about this proportion
+_ADDED = (1.2, 3.0, 12.0)  # asymmetry: exponent of the power ratio, least and highest value that count
+_WEIGHTS = (0.5, 0.15)  # of symmetric and asymmetric disturbance, about the proportion of P.862
 
 
 class Loudness:
     """Mean disturbance between the loudness patterns of decoded and original audio.
 
-    Power in Bark bands, P, becomes loudness S = (P0/.5)^.23 max((.5 + .5 P/P0)^.23 - 1, 0) over the threshold of hearing P0.
+_ADDED = (1.2, 3.0, 12.0)  # asymmetry: exponent of the power ratio, its least and highest value that count
     Differences below a quarter of the quieter loudness are masked. Energy that the codec added counts again, times
     ((P_x + 50) / (P_y + 50))^1.2, as it is heard as a sound of its own.
 

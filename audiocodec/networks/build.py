@@ -1,12 +1,12 @@
 """From configuration to networks: one `match`, so a downloaded config can name nothing but what stands here."""
 
 from ..config.codec import CodecConfig, SEANetConfig, SpectralConfig
-from ..nn.stream import Streamable
+from ..nn.stream import Delayed, Streamable
 from .seanet import SEANetDecoder, SEANetEncoder
 from .spectral import SpectralDecoder, SpectralEncoder
 
 
-def build_networks(config: CodecConfig) -> tuple[Streamable, Streamable]:
+def build_networks(config: CodecConfig) -> tuple[Streamable, Delayed]:
     """Return (encoder, decoder) with fresh weights."""
     match config.network:
         case SpectralConfig() as network:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..config.codec import SEANetConfig
 from ..nn.blocks import ResidualUnit, activation
 from ..nn.conv import CausalConv1d, CausalConvTranspose1d
-from ..nn.stream import Chain, Pointwise, State, Streamable
+from ..nn.stream import Chain, Delayed, Pointwise, State, Streamable
 
 
 class SEANetEncoder(Streamable):
@@ -35,10 +35,8 @@ class SEANetEncoder(Streamable):
         return self.chain.step(x, state)
 
 
-class SEANetDecoder(Streamable):
+class SEANetDecoder(Delayed):
     """latents [B, D, T] -> wav [B, C, T * hop] in [-1, 1]; no delay."""
-
-    delay = 0  # samples
 
     def __init__(self, config: SEANetConfig, channels: int):
         super().__init__()

@@ -1,12 +1,12 @@
 """Frame-rate networks between a lapped complex transform and its inverse: the family of the shipped CPU models.
 
-All convolutions run at the frame rate, on compressed complex spectra, which makes the pair an order of magnitude cheaper
-than waveform convolutions. A linear path runs beside the blocks: the encoder hands the lowest MDCT lines to the latent,
-the decoder puts them back. At the first step the pair is thus a plain transform codec that already carries waveform
-and phase, and training improves on it instead of having to find phase from nothing.
+All convolutions run at the frame rate, on compressed complex spectra, which makes the pair an order of magnitude
+cheaper than waveform convolutions. A linear path runs beside the blocks: the encoder hands the lowest MDCT lines to the
+latent, the decoder puts them back. At the first step the pair is thus a plain transform codec that already carries
+waveform and phase, and training improves on it instead of having to find phase from nothing.
 
-Source: ConvNeXt blocks and inverse transform head as in Vocos (Siuzdak 2023, arXiv:2306.00814); power-law compression as
-in speech enhancement (Ephrat et al. 2018, arXiv:1804.03619, sec. 4.1). The linear path is ours.
+Source: ConvNeXt blocks and inverse transform head as in Vocos (Siuzdak 2023, arXiv:2306.00814); power-law compression
+as in speech enhancement (Ephrat et al. 2018, arXiv:1804.03619, sec. 4.1). The linear path is ours.
 """
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..config.codec import SpectralConfig
 from ..nn.blocks import ConvNeXtBlock
 from ..nn.lapped import LappedAnalysis, LappedSynthesis
-from ..nn.stream import Chain, State, Streamable
+from ..nn.stream import Chain, Delayed, State, Streamable
 
 LEVEL = 20.0  # brings speech at usual levels to unit-sized MDCT lines
 FLOOR = 1e-4  # magnitude below which compression turns linear: keeps silence silent and gradients finite
@@ -49,7 +49,7 @@ def _project(linear: nn.Linear, x: Tensor) -> Tensor:
 
 
 class _FrameNet(Streamable):
-    """[B, c_in, T] -> [B, c_out, T]: pointwise map, ConvNeXt blocks, norm, pointwise map; starts small beside the linear path."""
+    """[B, c_in, T] -> [B, c_out, T]: a map, ConvNeXt blocks, norm, a map; starts small beside the linear path."""
 
     def __init__(self, c_in: int, c_out: int, depth: int, config: SpectralConfig):
         super().__init__()
@@ -97,7 +97,7 @@ class SpectralEncoder(Streamable):
         return z.to(lines) + _project(self.linear, lines), (analysis, net)
 
 
-class SpectralDecoder(Streamable):
+class SpectralDecoder(Delayed):
     """latents [B, D, T] -> wav [B, 1, T * hop], lagging by `delay` = one hop."""
 
     def __init__(self, config: SpectralConfig):

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from .stream import State, Streamable
+from .stream import Delayed, State, Streamable
 
 
 def _basis(hop_length: int) -> Tensor:
@@ -25,8 +25,10 @@ def _basis(hop_length: int) -> Tensor:
 class LappedAnalysis(Streamable):
     """wav [B, 1, T * M] -> real and imaginary parts [B, 2 M, T]; frame t sees samples (t-1) M to (t+1) M.
 
-    Source: Malvar 1999, "A modulated complex lapped transform and its applications to audio processing", ICASSP, eq. 1-4.
+    Source: Malvar 1999, "A modulated complex lapped transform and its applications to audio processing", ICASSP.
     """
+
+    basis: Tensor
 
     def __init__(self, hop_length: int):
         super().__init__()
@@ -47,13 +49,15 @@ class LappedAnalysis(Streamable):
         return spectrum.transpose(1, 2), x[..., -self.hop_length :]
 
 
-class LappedSynthesis(Streamable):
+class LappedSynthesis(Delayed):
     """Inverse of LappedAnalysis, one frame late: [B, 2 M, T] -> [B, 1, T * M].
 
     Frame t completes samples (t-1) M to t M, so the output lags the analysed signal by `delay` = M samples. From an
     unchanged spectrum's real part with imaginary part zero the signal is restored exactly (TDAC); whatever a network
     adds in the imaginary part comes on top.
     """
+
+    basis: Tensor
 
     def __init__(self, hop_length: int):
         super().__init__()

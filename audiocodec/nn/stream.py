@@ -24,6 +24,12 @@ class Streamable(nn.Module):
         return self.step(x, self.init_state(x))[0]
 
 
+class Delayed(Streamable):
+    """A Streamable whose output lags: its first `delay` samples belong before the signal."""
+
+    delay: int = 0  # samples
+
+
 class Pointwise(Streamable):
     """Makes a layer without memory (an activation, a 1x1 map) a Streamable."""
 

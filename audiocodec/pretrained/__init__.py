@@ -42,7 +42,8 @@ def locate(name: str | Path, revision: str | None = None) -> Path:
     if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")):
         return _from_hub(str(name), revision)
     raise ConfigError(
-        f"no model {str(name)!r}: not shipped (shipped: {', '.join(by_name) or 'none'}), not a folder, not a hub id owner/name"
+        f"no model {str(name)!r}: not shipped (shipped: {', '.join(by_name) or 'none'}), not a folder, "
+        "not a hub id owner/name"
     )
 
 
