@@ -16,7 +16,8 @@ _WEIGHTS = (0.5, 0.15)  # of symmetric and asymmetric disturbance, about the pro
 class Loudness:
     """Mean disturbance between the loudness patterns of decoded and original audio.
 
-_ADDED = (1.2, 3.0, 12.0)  # asymmetry: exponent of the power ratio, its least and highest value that count
+    Power in Bark bands, P, becomes loudness S = (P0/.5)^.23 max((.5 + .5 P/P0)^.23 - 1, 0) over the threshold of
+    hearing P0.
     Differences below a quarter of the quieter loudness are masked. Energy that the codec added counts again, times
     ((P_x + 50) / (P_y + 50))^1.2, as it is heard as a sound of its own.
 
