@@ -19,8 +19,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from mend_torchaudio import mend
-
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = "torch==2.13.0"  # the release that the shipped models and figures were made with; newer ones are allowed
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -34,7 +32,7 @@ def main(extras: list[str]) -> None:
     if importlib.util.find_spec("torch") is None:
         install_torch()
     install_package(extras)
-    print(mend())
+    require(subprocess.run([sys.executable, ROOT / "tools/mend_torchaudio.py"], check=False).returncode == 0)
 
 
 def install_torch() -> None:
@@ -91,9 +89,9 @@ def pip(*arguments: str) -> bool:
 
 
 def require(succeeded: bool) -> None:
-    """End with pip's own message on the screen when a step that all depends on has failed."""
+    """End here, the failed step's own message on the screen, if a step that all depends on has failed."""
     if not succeeded:
-        sys.exit("tools/install.py: pip failed, see above")
+        sys.exit("tools/install.py: a step failed, see above")
 
 
 if __name__ == "__main__":

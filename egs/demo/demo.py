@@ -137,7 +137,7 @@ def spectrogram_db(wav: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return the power spectral density of wav [L] in dB, [frequencies, times], of 32 ms windows every 8 ms."""
     window = round(0.032 * sample_rate)
     power, _, _ = mlab.specgram(wav, NFFT=window, Fs=sample_rate, noverlap=window - window // 4)
-    return np.asarray(10 * np.log10(power + 1e-14))
+    return 10 * np.log10(np.asarray(power) + 1e-14)
 
 
 def display(path: Path) -> str:

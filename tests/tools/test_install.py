@@ -20,7 +20,6 @@ def load(name: str) -> ModuleType:
 @pytest.fixture
 def install(monkeypatch):
     """The installer with a pip that only takes notes: `install.ran`, and `install.refused`, words that make it fail."""
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     module = load("install")
     module.ran, module.refused = [], set()
 
@@ -60,7 +59,7 @@ def test_the_newest_torch_where_the_tested_one_has_no_wheel(install):
 
 def test_pip_failing_altogether_ends_the_installer(install):
     install.refused = {"torch"}
-    with pytest.raises(SystemExit, match="pip failed"):
+    with pytest.raises(SystemExit, match="a step failed"):
         install.install_torch()
 
 
@@ -74,7 +73,6 @@ def test_without_a_compiler_all_but_pesq_is_installed(install, capsys):
 
 
 def test_a_gpu_is_one_that_the_driver_lists(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     install = load("install")
     tool = tmp_path / "nvidia-smi"
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
