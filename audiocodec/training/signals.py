@@ -16,14 +16,19 @@ class StopRequest:
         self.signal = 0
         self._launched = any(name.startswith("ACCELERATE_") for name in os.environ)
         self._parent = os.getppid()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-            signal.signal(number, self._hear)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+        self._before = {number: signal.signal(number, self._hear) for number in numbers}
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.signal and number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise KeyboardInterrupt
         self.signal = number
+
+    def close(self) -> None:
+        """Stop listening."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def poll(self) -> int:
         """Number of the signal received, 0 for none; a vanished launcher counts as SIGTERM."""

@@ -98,6 +98,7 @@ class Trainer:
                     return exit_code(received)
                 began = time.perf_counter()
         finally:
+            stop.close()
             prefetcher.close()
             self.display.close()
             self.accelerator.end_training()
