@@ -116,7 +116,7 @@ def codebook_use(evaluation: Evaluation, pool: Pool) -> dict[str, list[StageUse]
 def _media(file: str, path: str, system: System | None, sample_rate: int, step: Step) -> tuple[str, str]:
     """(sound, picture) of a recording, decoded by `system` if given, as data URIs."""
     step("read")
-    signal, _ = load(path, sample_rate)
+    signal = load(path, sample_rate)
     if system:
         step("code")
         aligned, _ = code(signal, sample_rate, system)
@@ -133,7 +133,7 @@ def _count_codes(paths: list[str], system: OwnCodec, sample_rate: int, step: Ste
     counts: list[list[int]] = []
     for path in paths:
         step(path)
-        signal, _ = load(path, sample_rate)
+        signal = load(path, sample_rate)
         info, codes = read(io.BytesIO(system.encode(resample(signal, sample_rate, system.sample_rate)).payload))
         if not counts:
             counts = [[0] * size for size in info.codebook_sizes]

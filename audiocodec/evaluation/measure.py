@@ -1,9 +1,7 @@
 """One file through one system, and every metric of what came out: the job that worker processes run."""
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,9 @@ class Task:
 
     file: str  # name in results, unique in the set
     path: str
+    file_sha256: str  # first 16 hex digits
     system: System
+    version: str  # what system.version() answered
     metrics: tuple[str, ...]
     sample_rate: int  # Hz at which decoded and reference signals are compared
     crashed: dict[str, str] = field(default_factory=dict)  # metric name -> reason, not to be tried again
@@ -73,7 +73,7 @@ def measure(task: Task, step: Step) -> Record:
         Exception: whatever the codec under test raises.
     """
     step("read")
-    reference, digest = load(task.path, task.sample_rate)
+    reference = load(task.path, task.sample_rate)
     step("code")
     aligned, coded = code(reference, task.sample_rate, task.system)
     scores: dict[str, float | None] = {}
@@ -90,10 +90,10 @@ def measure(task: Task, step: Step) -> Record:
             reasons[metric.id] = reason
     return Record(
         file=task.file,
-        file_sha256=digest,
+        file_sha256=task.file_sha256,
         system=task.system.name,
         family=task.system.family,
-        version=task.system.version(),
+        version=task.version,
         sample_rate=task.sample_rate,
         seconds=len(reference) / task.sample_rate,
         n_bits=coded.n_bits,
@@ -110,25 +110,24 @@ def measure(task: Task, step: Step) -> Record:
 
 
 @lru_cache(maxsize=4)
-def load(path: str, sample_rate: int) -> tuple[Signal, str]:
+def load(path: str, sample_rate: int) -> Signal:
     """Read a recording as one channel at one rate.
 
     Args:
         path: audio file; several channels are averaged.
         sample_rate: Hz wanted; resampled by soxr HQ.
     Returns:
-        ([L] float32, first 16 hex digits of the file's SHA-256).
+        [L] float32, not to be written to.
     Raises:
         AudioError: the file cannot be read.
     """
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(f"{path}: not a readable recording: {error}") from None
     signal = resample(np.ascontiguousarray(samples.mean(axis=1)), rate, sample_rate)
     signal.flags.writeable = False  # it is shared by every task of this file
-    return signal, digest
+    return signal
 
 
 def code(reference: Signal, sample_rate: int, system: System) -> "tuple[Aligned, Any]":

@@ -90,11 +90,12 @@ def evaluate(
                 done = records[name, system.name].scores if (name, system.name) in records else {}
                 wanted = tuple(metric.name for metric in usable if metric.id not in done)
                 if wanted and system.name in versions:
-                    tasks.append(Task(name, str(recording.path), system, wanted, sample_rate))
+                    version = versions[system.name]
+                    tasks.append(Task(name, str(recording.path), digests[name], system, version, wanted, sample_rate))
         n_done = len(records.keys() - {(task.file, task.system.name) for task in tasks})
         report(n_done, n_done + len(tasks))
         seconds = {name: recording.duration for name, recording in zip(paths, recordings, strict=True)}
-        for record in _measure_all(tasks, pool, versions, digests, seconds):
+        for record in _measure_all(tasks, pool, seconds):
             merged = _merge(records.get((record.file, record.system)), record)
             store.add(merged)
             records[record.file, record.system] = merged
@@ -188,9 +189,7 @@ def _merge(old: Record | None, new: Record) -> Record:
     return replace(new, scores=dict(sorted(scores.items())), reasons=dict(sorted(reasons.items())))
 
 
-def _measure_all(
-    tasks: list[Task], pool: Pool, versions: dict[str, str], digests: dict[str, str], seconds: dict[str, float]
-) -> Iterator[Record]:
+def _measure_all(tasks: list[Task], pool: Pool, seconds: dict[str, float]) -> Iterator[Record]:
     """Yield a record for each task. One that died inside a metric is tried again without that metric."""
     for task in tasks:
         pool.submit(Job(measure, (task,)))
@@ -202,17 +201,17 @@ def _measure_all(
             crashed = {**task.crashed, outcome.step: outcome.error}
             pool.submit(Job(measure, (replace(task, crashed=crashed),)))
         else:
-            yield _failure(task, outcome, versions[task.system.name], digests[task.file], seconds[task.file])
+            yield _failure(task, outcome, seconds[task.file])
 
 
-def _failure(task: Task, outcome: Outcome, version: str, digest: str, seconds: float) -> Record:
+def _failure(task: Task, outcome: Outcome, seconds: float) -> Record:
     where = f" (while: {outcome.step})" if outcome.step else ""
     return Record(
         file=task.file,
-        file_sha256=digest,
+        file_sha256=task.file_sha256,
         system=task.system.name,
         family=task.system.family,
-        version=version,
+        version=task.version,
         sample_rate=task.sample_rate,
         seconds=seconds,
         error=outcome.error + where,

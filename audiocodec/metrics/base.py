@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import CodecError, ShapeError
 
 Signal = NDArray[np.float32]
+DISTRIBUTIONS = {"visqol": "visqol-python", "xls_r_sqa": "xls-r-sqa==0.1.0"}  # import name -> what pip calls it
 
 
 class NoScoreError(CodecError):
@@ -56,8 +57,8 @@ class Metric:
         return f"{self.name}@{rate}/{self.version}"
 
     def missing(self) -> list[str]:
-        """Names of the packages that this metric needs and that are not installed."""
-        return [name for name in self.packages if find_spec(name) is None]
+        """What pip would have to install for this metric."""
+        return [DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in self.packages if find_spec(name) is None]
 
     def __call__(self, reference: Signal, degraded: Signal, sample_rate: int) -> float:
         """The score as a plain number, NaN where there is none. See `score`."""

@@ -2,8 +2,10 @@
 
 from ..errors import ConfigError
 from .base import Metric
+from .mos import distillmos
 from .pesq import pesq_nb, pesq_wb
 from .sdr import si_sdr
+from .speaker import speaker_cosine
 from .spectral import (
     codec_superb_mel,
     log_spectral_distance,
@@ -16,8 +18,10 @@ from .spectral import (
 )
 from .stoi import estoi, stoi
 from .visqol import visqol, visqol_poly
+from .words import word_error_rate
 
 CORE = (pesq_wb, stoi, estoi, visqol, visqol_poly, mel_distance, stft_distance, si_sdr)
+EXTENDED = (distillmos, speaker_cosine, word_error_rate)  # need large packages; left out and named where absent
 MORE = (
     pesq_nb,
     log_spectral_distance,
@@ -27,8 +31,8 @@ MORE = (
     mel_distance_22k,
     mel_distance_44k,
 )
-METRICS = {metric.name: metric for metric in (*CORE, *MORE)}
-GROUPS = {"core": CORE, "all": tuple(METRICS.values())}
+METRICS = {metric.name: metric for metric in (*CORE, *EXTENDED, *MORE)}
+GROUPS = {"core": CORE, "extended": EXTENDED, "all": tuple(METRICS.values())}
 
 
 def choose(text: str) -> list[Metric]:

@@ -15,6 +15,7 @@ from .lc3 import Lc3
 from .lyra import BITRATES as LYRA_BITRATES
 from .lyra import Lyra, default_folder
 from .opus import POST_FILTERS, Opus
+from .pcm import Pcm
 from .speex import Speex
 
 DEFAULTS = {  # settings of a family when only its name is given
@@ -28,6 +29,7 @@ DEFAULTS = {  # settings of a family when only its name is given
     "mp3": ("mp3_16k", "mp3_24k"),
     "aac": ("aac_16k", "aac_24k"),
     "g722": ("g722_64k",),
+    "pcm": ("pcm16",),
 }
 
 
@@ -44,6 +46,7 @@ def known(lyra_folder: str) -> dict[str, System]:
         *(Lc3(rate) for rate in (16000, 24000, 32000, 48000)),
         *(Ffmpeg(codec, rate) for codec in ("mp3", "aac") for rate in file_rates),
         Ffmpeg("g722", 64000),
+        Pcm(),
     ]
     return {system.name: system for system in systems}
 
