@@ -67,7 +67,7 @@ def read(fileobj: BinaryIO, *, tables: Tables | None = None) -> tuple[StreamInfo
     n_q = {packet.n_q for packet in packets} or {info.n_q}
     if len(n_q) > 1:
         raise BitstreamError(f"packets hold different numbers of codebooks, {sorted(n_q)}; use Reader to take each")
-    codes = np.empty((info.channels, n_q.pop(), sum(packet.n_frames for packet in packets)), dtype=code_dtype(info))
+    codes = np.empty((info.n_streams, n_q.pop(), sum(packet.n_frames for packet in packets)), dtype=code_dtype(info))
     for packet in packets:
         codes[:, :, packet.frame : packet.end] = reader.decode(packet)
     return info, codes

@@ -16,6 +16,7 @@ MAX_CODEBOOKS = 64
 MAX_CODEBOOK_SIZE = 1 << 16
 MAX_SF_BITS = 3
 MAX_CHANNELS = 32
+MAX_CODEC_CHANNELS = 8
 MAX_RATE_HZ = 768_000
 MAX_HOP = 1 << 20
 MAX_HEADER = 1 << 16
@@ -45,6 +46,8 @@ class StreamInfo:
         original_samples: samples per channel at `original_rate`; None while unknown (live).
         tags: free metadata, for example {"title": "..."}.
         tables_id: first 8 bytes of the SHA-256 of the static entropy tables used, b"" if none.
+        codec_channels: channels that the model codes jointly; codes of a file with 2 channels are [2, K, T] for a mono
+            model and [1, K, T] for a stereo one.
     Raises:
         ConfigError: a value is outside the limits of the format.
     """
@@ -61,6 +64,7 @@ class StreamInfo:
     original_samples: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
     tables_id: bytes = b""
+    codec_channels: int = 1
 
     def __post_init__(self) -> None:
         sizes = tuple(int(size) for size in self.codebook_sizes)
@@ -72,6 +76,7 @@ class StreamInfo:
             ("original_rate", self.original_rate, 1, MAX_RATE_HZ),
             ("hop_length", self.hop_length, 1, MAX_HOP),
             ("channels", self.channels, 1, MAX_CHANNELS),
+            ("codec_channels", self.codec_channels, 1, MAX_CODEC_CHANNELS),
             ("original_samples", self.original_samples or 0, 0, MAX_SAMPLES),
             *(("codebook size", size, 2, MAX_CODEBOOK_SIZE) for size in sizes),
             *(("sf_bits", bits, 0, MAX_SF_BITS) for bits in self.sf_bits_per_codebook),
@@ -93,6 +98,11 @@ class StreamInfo:
     def n_q(self) -> int:
         """Number of codebooks."""
         return len(self.codebook_sizes)
+
+    @property
+    def n_streams(self) -> int:
+        """Length of the first axis of the codes: channels, divided by those coded jointly, rounded up."""
+        return -(-self.channels // self.codec_channels)
 
     @property
     def frame_rate(self) -> Fraction:
@@ -125,7 +135,7 @@ class StreamInfo:
     @property
     def bitrate(self) -> float:
         """Nominal rate of the codes in fixed width, bit/s for all channels together."""
-        return float(sum(self.widths) * self.channels * self.frame_rate)
+        return float(sum(self.widths) * self.n_streams * self.frame_rate)
 
     def first_codebooks(self, n_q: int) -> "StreamInfo":
         """The same stream with its first `n_q` codebooks only."""
@@ -167,9 +177,9 @@ def encode_header(info: StreamInfo, *, full_hashes: bool = False) -> bytes:
         blocks.append((BLOCK_FULL_HASHES, info.weights_sha256 + info.config_sha256))
     if info.tables_id:
         blocks.append((BLOCK_TABLES, info.tables_id))
-    name = info.model_name.encode()
+    name, channels = info.model_name.encode(), (info.codec_channels - 1) << 5 | (info.channels - 1)
     body = b"".join((
-        varint(info.sample_rate), varint(info.hop_length), bytes([info.channels, info.n_q]), _codebooks(info),
+        varint(info.sample_rate), varint(info.hop_length), bytes([channels, info.n_q]), _codebooks(info),
         varint(0 if info.original_rate == info.sample_rate else info.original_rate),
         info.weights_sha256[:HASH_PREFIX], info.config_sha256[:HASH_PREFIX],
         bytes([len(name)]), name, write_blocks(blocks),
@@ -225,6 +235,8 @@ def _parse_body(fields: Fields) -> StreamInfo:
         sizes = tuple(fields.varint("codebook size", 2, MAX_CODEBOOK_SIZE) for _ in range(n_q))
     else:
         sizes = (1 << (kind & 0x1F),) * n_q
+    if kind & _SF_LISTED and kind & 0x60:
+        raise BitstreamError("header: space-filling bits are given twice")
     sf_bits = tuple(fields.take(n_q)) if kind & _SF_LISTED else (kind >> 5 & 3,) * n_q
     original_rate = fields.varint("original rate", 0, MAX_RATE_HZ) or sample_rate
     weights, config = fields.take(HASH_PREFIX), fields.take(HASH_PREFIX)
@@ -243,8 +255,8 @@ def _parse_body(fields: Fields) -> StreamInfo:
         else:
             refuse_critical(block, "header")
     return StreamInfo(
-        name, weights, config, sample_rate, hop_length, channels, sizes, original_rate, sf_bits,
-        tags=tags, tables_id=tables_id,
+        name, weights, config, sample_rate, hop_length, (channels & 31) + 1, sizes, original_rate, sf_bits,
+        tags=tags, tables_id=tables_id, codec_channels=(channels >> 5) + 1,
     )  # fmt: skip
 
 

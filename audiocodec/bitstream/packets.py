@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import BitstreamError
-from .fields import Fields, check_range, varint
+from .fields import Fields, check_range, refuse_critical, varint
 from .header import MAX_FRAMES, StreamInfo
 
 SYNC = b"\xf1\x9a"
@@ -19,7 +19,7 @@ MAX_LOST_FRAMES = 1 << 16  # of one packet that marks a gap
 MAX_EXTENSION = 1 << 12  # bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Packet:
     """One packet as it lies in the file.
 
@@ -86,13 +86,16 @@ def read_packet(read: Callable[[int], bytes], info: StreamInfo) -> tuple[Packet,
     check_range(frame + n_frames, 0, MAX_FRAMES, "packet: last frame")
     n_q = check_range(take(1)[0], 1, info.n_q, "packet: number of codebooks") if flags & FLAG_N_Q else info.n_q
     if not lost:
-        check_range(n_frames * n_q * info.channels, 1, MAX_CODES, "packet: number of codes")
-    if flags & FLAG_EXTENSION:
-        take(number("length of the extension", 0, MAX_EXTENSION))  # for later minor versions
+        check_range(n_frames * n_q * info.n_streams, 1, MAX_CODES, "packet: number of codes")
+    extension = take(number("length of the extension", 0, MAX_EXTENSION)) if flags & FLAG_EXTENSION else b""
     payload = take(number("length", 0, 0 if lost else MAX_PAYLOAD))
     crc = read(4)
     if zlib.crc32(data) != int.from_bytes(crc, "little"):
         raise BitstreamError(f"the packet that says it begins at frame {frame} is damaged (its checksum is wrong)")
+    for kind, _ in Fields(extension, "packet").blocks():  # none is defined yet; later minor versions may
+        refuse_critical(kind, "packet")
+    if (lost and flags & FLAG_REDUNDANT) or (flags & FLAG_JOINED and flags & MODE_MASK in (MODE_FIXED, MODE_LOST)):
+        raise BitstreamError(f"the flags {flags:#x} of the packet at frame {frame} contradict each other")
     packet = Packet(
         frame, n_frames, n_q, payload, flags & MODE_MASK, bool(flags & FLAG_JOINED), bool(flags & FLAG_REDUNDANT)
     )

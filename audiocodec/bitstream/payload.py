@@ -84,7 +84,7 @@ def encode_fixed(codes: NDArray[np.integer], info: StreamInfo) -> bytes:
 
 def decode_fixed(packet: Packet, info: StreamInfo) -> NDArray[np.integer]:
     """The inverse of `encode_fixed`."""
-    count, widths = info.channels * packet.n_frames, info.widths[: packet.n_q]
+    count, widths = info.n_streams * packet.n_frames, info.widths[: packet.n_q]
     bits = spread(packet.payload, count * sum(widths))
     ends = np.cumsum([count * width for width in widths])
     layers = [from_bits(piece, width) for piece, width in zip(np.split(bits, ends[:-1]), widths, strict=True)]
@@ -111,7 +111,7 @@ def layer_sizes(packet: Packet, info: StreamInfo) -> tuple[int, list[int], list[
         Offset of the first codebook's bytes, bytes of each codebook, and bytes that each saves over fixed width
         (0: it is stored in fixed width).
     """
-    count = info.channels * packet.n_frames
+    count = info.n_streams * packet.n_frames
     fields = Fields(packet.payload, "packet")
     fields.take(packet.mode == MODE_ADAPTIVE)
     sizes, savings = [], []
@@ -149,7 +149,7 @@ def _encode_coded(
 
 
 def _decode_coded(packet: Packet, data: bytes, info: StreamInfo, make: MakeModel) -> NDArray[np.integer]:
-    count = info.channels * packet.n_frames
+    count = info.n_streams * packet.n_frames
     layers: list[NDArray[np.integer]] = []
     if packet.joined:
         if len(data) < _fewest(count * packet.n_q):
@@ -193,7 +193,7 @@ def _decode_layer(
     if above is not None and max(above) >= info.codebook_sizes[k - 1]:
         raise BitstreamError(f"a code of codebook {k - 1} is too large")
     codes: list[int] = []
-    for _ in range(info.channels):
+    for _ in range(info.n_streams):
         model.begin()
         for _ in range(packet.n_frames):
             code = model.decode(decoder, above[len(codes)] if above else 0)
@@ -204,10 +204,10 @@ def _decode_layer(
 
 
 def _assemble(layers: Sequence[NDArray[np.integer]], packet: Packet, info: StreamInfo) -> NDArray[np.integer]:
-    codes = np.empty((info.channels, packet.n_q, packet.n_frames), dtype=code_dtype(info))
+    codes = np.empty((info.n_streams, packet.n_q, packet.n_frames), dtype=code_dtype(info))
     for k, layer in enumerate(layers):
         check_codes(layer, k, info)
-        codes[:, k] = layer.reshape(info.channels, packet.n_frames)
+        codes[:, k] = layer.reshape(info.n_streams, packet.n_frames)
     return codes
 
 

@@ -13,7 +13,7 @@ from ..errors import BitstreamError, ConfigError
 from . import footer, packets
 from .footer import Footer, parse_footer
 from .header import MAGIC, StreamInfo, encode_header, read_header
-from .packets import MAX_LOST_FRAMES, MODE_LOST, Packet, read_packet
+from .packets import MAX_LOST_FRAMES, MODE_ADAPTIVE, MODE_FIXED, MODE_LOST, MODE_STATIC, Packet, read_packet
 from .payload import code_dtype, decode_packet
 from .source import Source
 from .tables import Tables
@@ -70,6 +70,7 @@ class Reader:
         self.tables = tables
         self.damage: list[Damage] = []
         self.footer: Footer | None = None
+        self.ended_well = False  # the footer was met after the last packet
         if info is not None:
             self._info, self._header = info, encode_header(info)
         else:
@@ -90,13 +91,18 @@ class Reader:
         return self._info
 
     @property
+    def seekable(self) -> bool:
+        """Whether `seek` can go backwards."""
+        return self._source.seekable
+
+    @property
     def n_frames(self) -> int | None:
         """Frames of the recording; None while not known (a pipe before its end, a file without footer)."""
         return self.footer.n_frames if self.footer else None
 
     def __iter__(self) -> Iterator[NDArray[np.integer]]:
         """Yield codes [C, K, T], packet by packet."""
-        last: NDArray[np.integer] = np.zeros((self._info.channels, self._info.n_q, 1), dtype=code_dtype(self._info))
+        last: NDArray[np.integer] = np.zeros((self._info.n_streams, self._info.n_q, 1), dtype=code_dtype(self._info))
         for packet in self.packets():
             if packet.mode != MODE_LOST:
                 codes = self.decode(packet)
@@ -114,6 +120,12 @@ class Reader:
     def decode(self, packet: Packet) -> NDArray[np.integer]:
         """Codes [C, K, T] uint16 or uint32 of a packet that came from `packets`; one of mode MODE_LOST has none."""
         return decode_packet(packet, self._info, self.tables)
+
+    def can_decode(self, packet: Packet) -> bool:
+        """Whether the codes of a packet can be had: its mode is known, and so are its entropy tables."""
+        return packet.mode in (MODE_FIXED, MODE_ADAPTIVE) or (
+            packet.mode == MODE_STATIC and self.tables is not None and self.tables.id == self._info.tables_id
+        )
 
     def packets(self) -> Iterator[Packet]:
         """Yield packets as they lie in the file, every frame exactly once and in order."""
@@ -171,7 +183,7 @@ class Reader:
         sync = self._source.at_most(2)
         if sync == packets.SYNC:
             packet, sequence = read_packet(self._source.exactly, self._info)
-            if self.tolerant and packet.mode != MODE_LOST:
+            if self.tolerant and self.can_decode(packet):
                 self.decode(packet)  # a payload that cannot be decoded must be known as damage before it is handed out
             self._accept(packet, sequence, start)
         elif sync == footer.SYNC:
@@ -195,7 +207,7 @@ class Reader:
             raise BitstreamError(f"packet {sequence} at byte {start} follows packet {self._sequence - 1 & 0xFF}")
         if packet.frame < expected or (packet.frame > expected and not self.tolerant):
             raise BitstreamError(f"the packet at byte {start} begins at frame {packet.frame} instead of {expected}")
-        self._resume(packet.frame, start)
+        self._resume(packet.frame, start, packet.n_frames if packet.mode == MODE_LOST else 0)
         self._pending.append(packet)
         self._expected, self._sequence = packet.end, sequence + 1
 
@@ -213,14 +225,15 @@ class Reader:
         self._resume(found.n_frames, start)
         self._expected = found.n_frames
         self._set_footer(found)
-        self._ended = True
+        self._ended = self.ended_well = True
 
-    def _resume(self, frame: int, byte: int) -> None:
+    def _resume(self, frame: int, byte: int, lost: int = 0) -> None:
         """Something good begins at `byte` with frame `frame`: note damage before it and mark missing frames."""
         first = self._expected
-        if frame - first + self._missing > _MAX_GAP + 16 * byte:
-            raise BitstreamError(f"{frame - first} frames are missing at byte {byte}, too many to believe")
-        self._missing += frame - first
+        missing = self._missing + frame - first + lost
+        if missing > _MAX_GAP + 16 * byte:
+            raise BitstreamError(f"{missing} frames are missing up to byte {byte}, too many to believe")
+        self._missing = missing
         if self._bad_from is not None or frame > first:
             from_byte, reason = self._bad_from or (byte, "packets are missing")
             self.damage.append(Damage(from_byte, byte, first, frame, reason))

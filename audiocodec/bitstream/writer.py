@@ -90,14 +90,14 @@ class Writer:
         start, size = 0, self._packet_frames
         enough = size + self._held_back + (self._held_back > 0)
         while self._buffer.shape[2] - start >= enough:
-            self.write_packet(self._encode(self._buffer[:, :, start : start + size]))
+            self._send_packet(self._encode(self._buffer[:, :, start : start + size]))
             start += size
         self._buffer = self._buffer[:, :, start:].copy() if start else self._buffer
 
     def flush(self) -> None:
         """Send what is held back as packets now: for live streams."""
         if self._buffer is not None and self._buffer.shape[2]:
-            self.write_packet(self._encode(self._buffer))
+            self._send_packet(self._encode(self._buffer))
         self._buffer = None
 
     def skip(self, n_frames: int) -> None:
@@ -110,19 +110,8 @@ class Writer:
 
     def write_packet(self, packet: Packet) -> None:
         """Send a packet that is coded already; redundant ones may repeat earlier frames, others must follow on."""
-        if self.closed:
-            raise BitstreamError("the file is closed: nothing can be added")
-        if packet.end > MAX_FRAMES or not (packet.frame == self._frames_sent or packet.redundant):
-            raise BitstreamError(f"the next packet must begin at frame {self._frames_sent}, not {packet.frame}")
-        last = self._index[-1][1] if self._index else len(self._header)
-        if self.n_bytes - last >= self._index_spacing and packet.frame == self._frames_sent:
-            self._index.append((packet.frame, self.n_bytes))
-        if len(self._index) > footer.INDEX_POINTS:
-            self._index = self._index[1::2]
-            self._index_spacing *= 2
-        self._send(packet.encode(self.info, self._sequence))
-        self._sequence += 1
-        self._frames_sent = max(self._frames_sent, packet.end)
+        self.flush()
+        self._send_packet(packet)
 
     def repeat_header(self) -> None:
         """Send the header again, so that listeners can join a live stream here."""
@@ -164,9 +153,24 @@ class Writer:
     def _encode(self, codes: NDArray[np.integer]) -> Packet:
         return encode_packet(codes, self._frames_sent, self.info, self._tables, self._entropy)
 
+    def _send_packet(self, packet: Packet) -> None:
+        if self.closed:
+            raise BitstreamError("the file is closed: nothing can be added")
+        if packet.end > MAX_FRAMES or not (packet.frame == self._frames_sent or packet.redundant):
+            raise BitstreamError(f"the next packet must begin at frame {self._frames_sent}, not {packet.frame}")
+        last = self._index[-1][1] if self._index else len(self._header)
+        if self.n_bytes - last >= self._index_spacing and packet.frame == self._frames_sent:
+            self._index.append((packet.frame, self.n_bytes))
+        if len(self._index) > footer.INDEX_POINTS:
+            self._index = self._index[1::2]
+            self._index_spacing *= 2
+        self._send(packet.encode(self.info, self._sequence))
+        self._sequence += 1
+        self._frames_sent = max(self._frames_sent, packet.end)
+
     def _check(self, codes: NDArray[np.integer]) -> None:
-        shape = f"[{self.info.channels}, 1..{self.info.n_q}, T]"
-        if codes.ndim != 3 or codes.shape[0] != self.info.channels or not 1 <= codes.shape[1] <= self.info.n_q:
+        shape = f"[{self.info.n_streams}, 1..{self.info.n_q}, T]"
+        if codes.ndim != 3 or codes.shape[0] != self.info.n_streams or not 1 <= codes.shape[1] <= self.info.n_q:
             raise ShapeError(f"codes must be {shape} for this file, got {list(codes.shape)}")
         if not np.issubdtype(codes.dtype, np.integer):
             raise ShapeError(f"codes must be integers, got {codes.dtype}")
@@ -183,4 +187,4 @@ class Writer:
 
 def most_frames(info: StreamInfo) -> int:
     """How many frames fit in one packet, whatever their codes."""
-    return min(MAX_CODES // (info.channels * info.n_q), MAX_PAYLOAD * 8 // (info.channels * sum(info.widths)))
+    return min(MAX_CODES // (info.n_streams * info.n_q), MAX_PAYLOAD * 8 // (info.n_streams * sum(info.widths)))
