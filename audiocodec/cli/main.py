@@ -15,9 +15,14 @@ import typer
 from .. import __version__
 from ..errors import CodecError
 from . import console
+from .compress import compress
+from .decompress import decompress
 from .doctor import doctor
 from .evaluate import evaluate
+from .info import info
 from .models import models
+from .verify import verify
+from .verify import verify
 
 app = typer.Typer(
     name="audiocodec",
@@ -28,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (evaluate, models, doctor):
+for command in (compress, decompress, info, verify, evaluate, models, doctor):
     app.command()(command)
 
 

@@ -5,19 +5,19 @@ import io
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..audio.atomic import atomic_output, check_target
-from ..audio.reader import AudioReader, SourceFile
+from ..audio.reader import ArrayReader, AudioReader, SourceFile
 from ..audio.source import source_name
 from ..audio.writer import SampleFormat, TargetFile, container_of, open_writer
 from ..bitstream.container import StreamInfo
-from ..errors import AudioError
+from ..bitstream.files import open_anc
+from ..errors import AudioError, ConfigError
 from .models import DEFAULT_MODEL, Model, choose_n_q, load_model, model_of
-from .sources import open_anc, open_audio
 from .streams import Progress, decode, denormals_flushed, encode, stream_info
 
 
@@ -79,7 +79,7 @@ def compress(
         ShapeError: samples of another shape.
     """
     out = io.BytesIO()
-    with open_audio(source, sample_rate) as audio:
+    with _open_audio(source, sample_rate) as audio:
         codec = load_model(model)
         n_q = choose_n_q(codec, audio.channels, bitrate, n_q)
         encode(audio, codec, stream_info(codec, n_q, audio.sample_rate, audio.channels, tags), out)
@@ -180,6 +180,21 @@ def decompress_file(
             for block in decode(anc.reader, codec, progress):
                 writer.write(block)
         return _report(source, target, info, writer.n_written, anc.n_bytes, start, [])
+
+
+@contextlib.contextmanager
+def _open_audio(
+    source: SourceFile | bytes | np.ndarray, sample_rate: int | None
+) -> Iterator[AudioReader | ArrayReader]:
+    if not isinstance(source, str | os.PathLike | bytes) and hasattr(source, "__array__"):
+        if sample_rate is None:
+            raise ConfigError("samples do not say their rate: give sample_rate in Hz")
+        yield ArrayReader(np.asarray(source), sample_rate)
+        return
+    if sample_rate is not None:
+        raise ConfigError("a recording says its own sample rate: leave sample_rate out, or give samples")
+    with AudioReader(io.BytesIO(source) if isinstance(source, bytes) else source) as reader:
+        yield reader
 
 
 def _check_paths(source: SourceFile, target: TargetFile, overwrite: bool) -> None:

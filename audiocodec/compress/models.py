@@ -1,5 +1,6 @@
 """Which codec codes a file, with how many codebooks, and whether it is the one that made it."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,8 +14,18 @@ Model: TypeAlias = str | Path | Codec
 
 
 def load_model(model: Model) -> Codec:
-    """Return the codec that `model` is or names; see `Codec.from_pretrained`."""
-    return model if isinstance(model, Codec) else Codec.from_pretrained(model)
+    """Return the codec that `model` is or names; see `Codec.from_pretrained`. Not for changing: it may be shared."""
+    if isinstance(model, Codec):
+        return model
+    if str(model) in {folder.name for folder in shipped()}:
+        return _load_shipped(str(model))
+    return Codec.from_pretrained(model)
+
+
+@lru_cache(maxsize=2)
+def _load_shipped(name: str) -> Codec:
+    """Load a model that cannot change while the program runs, once for many files."""
+    return Codec.from_pretrained(name)
 
 
 def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
