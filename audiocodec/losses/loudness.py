@@ -6,6 +6,7 @@ from torch import Tensor
 
 N_BANDS = 49  # about half a Bark each
 _ACTIVE_POWER = 1e7  # P.862 brings every signal to this power before it listens
+_QUIETEST = 1e-4  # mean square below which a crop is a pause and is not raised further (-40 dB of full scale)
 _EXPONENT = 0.23  # of loudness over power (Zwicker)
 _MASKED = 0.25  # share of the quieter loudness below which a difference is masked
 _LEAK = 0.05  # slope kept inside the mask, so that small errors still have a gradient
@@ -53,7 +54,7 @@ class Loudness:
         """
         bands, threshold = self.bands.to(x), self.threshold.to(x)
         unit = 16 / (3 * self.window**2) * _ACTIVE_POWER  # a Hann window of w samples has mean square 3/8
-        level = (unit / (power + 1e-7))[:, None, None]
+        level = (unit / power.clamp(min=_QUIETEST))[:, None, None]
         x_power, y_power = ((s.square().sum(-1) * level) @ bands for s in (x, y))
         x_loud, y_loud = (_loudness(p, threshold) for p in (x_power, y_power))
         difference = (x_loud - y_loud).abs()
