@@ -11,7 +11,9 @@ def compare(step_function):
     def compared(self, batch):
         row = step_function(self, batch)
         state = self.state
-        tensors = [*state.codec.parameters(), *state.codec.quantizer.buffers(), *state.ema.average.values()]
+        # what the warm-up collected is each process's own: the first one's decides
+        shared = [b for name, b in state.codec.quantizer.named_buffers() if not name.startswith("reservoir")]
+        tensors = [*state.codec.parameters(), *shared, *state.ema.average.values()]
         tensors += list(state.discriminators.parameters())
         mine = torch.cat([t.detach().double().flatten() for t in tensors])[None]
         everyone = self.accelerator.gather(mine)

@@ -71,9 +71,12 @@ def test_three_kills_change_no_number(tmp_path):
 
 
 def launched(file: Path, processes: int, script: str = "recipes/train.py") -> list[str]:
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--mixed_precision", "no"]
-    launch += ["--num_machines", "1", "--num_processes", str(processes), "--dynamo_backend", "no"]
-    return [*launch, str(ROOT / script), "--config", str(file)]
+    """`accelerate launch` for one process; on CPUs it starts no more without MPI, torchrun does."""
+    launch = ["accelerate.commands.launch", "--cpu", "--mixed_precision", "no", "--num_machines", "1"]
+    launch += ["--num_processes", "1", "--dynamo_backend", "no"]
+    if processes > 1:
+        launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    return [sys.executable, "-m", *launch, str(ROOT / script), "--config", str(file)]
 
 
 def test_two_processes_train_as_one(tmp_path):
