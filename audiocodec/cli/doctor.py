@@ -21,7 +21,7 @@ from .models import read_model
 
 OPTIONAL = {
     "train": ("accelerate", "torchaudio", "tensorboard"),
-    "eval": ("pesq", "pystoi", "librosa", "matplotlib", "jinja2"),
+    "eval": ("pesq", "pystoi", "matplotlib", "jinja2"),
 }
 FORMATS = ("WAV", "FLAC", "OGG", "MP3")
 

@@ -22,7 +22,6 @@ from .evaluate import evaluate
 from .info import info
 from .models import models
 from .verify import verify
-from .verify import verify
 
 app = typer.Typer(
     name="audiocodec",
