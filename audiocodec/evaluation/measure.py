@@ -1,8 +1,7 @@
 """One file through one system, and every metric of what came out: the job that worker processes run."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -12,7 +11,7 @@ from ..metrics.alignment import Aligned, align
 from ..metrics.base import Signal, resample
 from ..metrics.catalogue import METRICS
 from .pool import Step
-from .systems import System
+from .systems import Coded, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +48,11 @@ class Record:
     length_difference: int = 0  # samples
     gain_db: float | None = None
     correlation: float | None = None
-    encode_s: float = 0.0  # CPU seconds
-    decode_s: float = 0.0
     scores: dict[str, float | None] = field(default_factory=dict)  # metric id -> value
     reasons: dict[str, str] = field(default_factory=dict)  # metric id -> why there is no value
     error: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values for one line of JSON."""
-        return asdict(self)
+    encode_s: float = 0.0  # CPU seconds
+    decode_s: float = 0.0
 
 
 def measure(task: Task, step: Step) -> Record:
@@ -130,7 +125,7 @@ def load(path: str, sample_rate: int) -> Signal:
     return signal
 
 
-def code(reference: Signal, sample_rate: int, system: System) -> "tuple[Aligned, Any]":
+def code(reference: Signal, sample_rate: int, system: System) -> tuple[Aligned, Coded]:
     """Send a signal through a system and lay what comes back over it.
 
     Args:

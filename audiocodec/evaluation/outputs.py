@@ -31,7 +31,7 @@ def write_outputs(
     """
     out = Path(out)
     summaries = summarise(evaluation.records, evaluation.systems, evaluation.metrics)
-    facts = describe() | {"command": command, "time": f"{evaluation.wall_s:.0f} s for scores that were not yet known"}
+    facts = describe() | {"command": command, "time": f"{evaluation.wall_s:.0f} s, without the scores that the folder already held"}
     (out / "table.md").write_text(markdown(evaluation, summaries, facts), encoding="utf-8")
     write_csv(out / "table.csv", summaries, evaluation.metrics)
     _write_plots(evaluation, summaries, out / "plots")

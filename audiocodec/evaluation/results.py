@@ -1,96 +1,58 @@
 """Records on disk: one JSON line for each file and system, appended as they come, so that a run can be taken up again.
 
-`results.jsonl` holds what repeats exactly from run to run; CPU times, which do not, lie beside it in `times.jsonl`.
+Everything in a line repeats exactly from run to run, but for the CPU times at its end.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from .measure import Record
 
-TIMES = ("encode_s", "decode_s")
-Key = tuple[str, str]
-"""(file, system)."""
-
 
 class Store:
-    """The records of one output folder."""
+    """The records of one output folder, in its results.jsonl."""
 
     def __init__(self, folder: str | Path):
         """Open `folder`, made if absent, with the records that lie there."""
-        self._folder = Path(folder)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._records = {(record.file, record.system): record for record in read(self.results, self.times)}
-
-    @property
-    def results(self) -> Path:
-        return self._folder / "results.jsonl"
-
-    @property
-    def times(self) -> Path:
-        return self._folder / "times.jsonl"
+        self.path = Path(folder) / "results.jsonl"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._records = {(record.file, record.system): record for record in read(self.path)}
 
     def get(self, file: str, system: str) -> Record | None:
+        """The record of a file through a system, if there is one."""
         return self._records.get((file, system))
 
     def add(self, record: Record) -> None:
-        """Keep a record, in place of an older one of the same file and system, and append it to the files."""
+        """Keep a record, in place of an older one of the same file and system, and append it to the file."""
         self._records[record.file, record.system] = record
-        for path, line in zip((self.results, self.times), _lines(record), strict=True):
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(line)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(_line(record))
 
     def tidy(self) -> None:
-        """Write both files anew, sorted and without lines that were replaced or cut off."""
-        lines = [_lines(self._records[key]) for key in sorted(self._records)]
-        for path, index in ((self.results, 0), (self.times, 1)):
-            new = path.with_suffix(".new")
-            new.write_text("".join(pair[index] for pair in lines), encoding="utf-8")
-            new.replace(path)
+        """Write the file anew, sorted and without lines that were replaced or cut off."""
+        new = self.path.with_suffix(".new")
+        new.write_text("".join(_line(self._records[key]) for key in sorted(self._records)), encoding="utf-8")
+        new.replace(self.path)
 
 
-def read(results: Path, times: Path | None = None) -> list[Record]:
-    """Read records; where `times` lacks one, its CPU times are 0. A last line that was cut off is left out."""
-    seconds = {_key(row): row for row in _rows(times)} if times else {}
+def read(path: Path) -> list[Record]:
+    """Read records, the last of each file and system; none where there is no file.
+
+    A line that a crash cut off is left out, and fields of other versions of this package are.
+    """
     names = {field.name for field in fields(Record)}
     records = {}
-    for row in _rows(results):
-        record = Record(**{name: value for name, value in row.items() if name in names})
-        clock = seconds.get(_key(row), {})
-        records[_key(row)] = replace(record, **{name: clock[name] for name in TIMES if name in clock})
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            row: dict[str, Any] = json.loads(line)
+            record = Record(**{name: value for name, value in row.items() if name in names})
+        except (json.JSONDecodeError, TypeError):
+            continue
+        records[record.file, record.system] = record
     return list(records.values())
 
 
-def write(path: Path, records: Iterable[Record]) -> None:
-    """Write records whole, times included, one JSON line each, sorted by system and file."""
-    ordered = sorted(records, key=lambda record: (record.system, record.file))
-    path.write_text("".join(_line(asdict(record)) for record in ordered), encoding="utf-8")
-
-
-def _lines(record: Record) -> tuple[str, str]:
-    """A record's line of results and its line of times."""
-    row = asdict(record)
-    times = {name: row.pop(name) for name in TIMES}
-    return _line(row), _line({"file": record.file, "system": record.system, **times})
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _key(row: dict[str, Any]) -> Key:
-    return row["file"], row["system"]
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """JSON lines of a file that may not exist, and whose last line may be cut off by a crash."""
-    rows: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
+def _line(record: Record) -> str:
+    return json.dumps(asdict(record), ensure_ascii=False, allow_nan=False) + "\n"

@@ -61,7 +61,7 @@ def evaluate(
         recordings: files of the set.
         systems: codecs at their settings; those that are not on this machine are left out and named.
         metrics: those whose packages are not installed are left out and named.
-        out: folder of results.jsonl and times.jsonl.
+        out: folder of results.jsonl.
         sample_rate: Hz at which reference and decoded signals are compared; files are resampled to it by soxr HQ.
         n_processes: files coded at once.
         timeout_s: a pair that takes longer counts as failed.

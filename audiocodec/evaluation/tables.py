@@ -86,7 +86,7 @@ def _table(summaries: Sequence[Summary], metrics: Sequence[Metric]) -> str:
 
 
 def _cell(found: Interval, decimals: int) -> str:
-    text = f"{number(found.mean, decimals)} ({number(found.low, decimals)}–{number(found.high, decimals)})"
+    text = f"{number(found.mean, decimals)} ({number(found.low, decimals)} to {number(found.high, decimals)})"
     return f"{text} [{found.n_failed} failed]" if found.n_failed else text
 
 

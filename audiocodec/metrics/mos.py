@@ -32,5 +32,5 @@ distillmos = Metric(
     "the package distillmos.",
     better="higher",
     function=_distillmos,
-    packages=("distillmos", "xls_r_sqa", "transformers"),
+    packages=("distillmos", "xls_r_sqa"),
 )

@@ -14,6 +14,7 @@ from .ffmpeg import Ffmpeg
 from .lc3 import Lc3
 from .lyra import BITRATES as LYRA_BITRATES
 from .lyra import Lyra, default_folder
+from .neural import Neural, default_model
 from .opus import POST_FILTERS, Opus
 from .pcm import Pcm
 from .speex import Speex
@@ -30,6 +31,10 @@ DEFAULTS = {  # settings of a family when only its name is given
     "aac": ("aac_16k", "aac_24k"),
     "g722": ("g722_64k",),
     "pcm": ("pcm16",),
+    "encodec": ("encodec_1.5k", "encodec_3k", "encodec_6k"),
+    "dac": ("dac_1.5k", "dac_3k", "dac_6k"),
+    "mimi": ("mimi_0.55k", "mimi_1.1k", "mimi_4.4k"),
+    "snac": ("snac",),
 }
 
 
@@ -47,6 +52,10 @@ def known(lyra_folder: str) -> dict[str, System]:
         *(Ffmpeg(codec, rate) for codec in ("mp3", "aac") for rate in file_rates),
         Ffmpeg("g722", 64000),
         Pcm(),
+        *(Neural("encodec", rate, default_model("encodec")) for rate in (1500, 3000, 6000, 12000, 24000)),
+        *(Neural("dac", rate, default_model("dac")) for rate in (500, 1500, 3000, 6000)),
+        *(Neural("mimi", rate, default_model("mimi")) for rate in (550, 1100, 2200, 4400)),
+        Neural("snac", 0, default_model("snac")),
     ]
     return {system.name: system for system in systems}
 
