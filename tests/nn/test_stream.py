@@ -95,6 +95,14 @@ def test_snake_is_the_published_formula() -> None:
     torch.testing.assert_close(layer(x), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dilation", [1, 3])
+def test_depthwise_convolution_in_float64_agrees_with_torch(dilation: int) -> None:
+    layer = CausalConv1d(6, 6, 5, dilation=dilation, groups=6).double()
+    x = torch.randn(2, 6, 20, dtype=torch.float64)
+    expected = layer.conv(torch.nn.functional.pad(x, (layer.context, 0)))
+    torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
+
+
 def test_kernel_shorter_than_stride_is_refused() -> None:
     with pytest.raises(ValueError, match="must reach over the stride 4"):
         CausalConv1d(1, 1, 3, stride=4)
