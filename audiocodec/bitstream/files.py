@@ -4,53 +4,70 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias, cast
+from typing import BinaryIO, TypeAlias
 
 from ..errors import BitstreamError
-from .container import Reader
 
 AncSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 
 
-@dataclass(frozen=True)
 class AncFile:
-    """A .anc file opened for reading.
+    """A binary file object with a name for messages and a size.
 
     Args:
+        file: opened for reading.
         name: what messages call it.
-        reader: at its first packet.
+    Attributes:
+        n_bytes: size from here on in bytes; of a pipe, what came so far.
     """
 
-    name: str
-    reader: Reader
-    _file: "_CountedFile"
+    def __init__(self, file: BinaryIO, name: str):
+        self.name, self.n_bytes = name, 0
+        self._file = file
+        self._seekable = bool(getattr(file, "seekable", lambda: False)())
+        if self._seekable:
+            here = file.tell()
+            self.n_bytes = file.seek(0, os.SEEK_END) - here
+            file.seek(here)
 
-    @property
-    def n_bytes(self) -> int:
-        """Size in bytes; of a pipe, what came so far."""
-        return self._file.n_bytes
+    def seekable(self) -> bool:
+        """Whether `seek` and `tell` work."""
+        return self._seekable
+
+    def tell(self) -> int:
+        """Position in bytes."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position."""
+        return self._file.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes."""
+        data = self._file.read(size)
+        self.n_bytes += 0 if self._seekable else len(data)
+        return data
 
 
 @contextlib.contextmanager
-def open_anc(source: AncSource, *, tolerant: bool = False) -> Iterator[AncFile]:
+def open_anc(source: AncSource) -> Iterator[AncFile]:
     """Open a .anc file for a `with` block; BitstreamError raised in the block gets the name of the file.
 
     Args:
         source: path, bytes, or binary file object (a pipe will do; it stays open).
-        tolerant: as in `Reader`.
+    Yields:
+        What `Reader` takes.
     Raises:
-        BitstreamError: there is no such file, it cannot be read, or it is no .anc file.
+        BitstreamError: there is no such file, or it cannot be read.
     """
     name = name_of(source)
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
-            opened: BinaryIO = stack.enter_context(_open_path(source))
+            file: BinaryIO = stack.enter_context(_open_path(source))
         else:
-            opened = io.BytesIO(source) if isinstance(source, bytes) else source
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
         try:
-            file = _CountedFile(opened)
-            yield AncFile(name, Reader(cast(BinaryIO, file), tolerant=tolerant), file)
+            yield AncFile(file, name)
         except BitstreamError as error:
             raise BitstreamError(f"{name}: {error}") from error
 
@@ -73,30 +90,3 @@ def _open_path(path: str | os.PathLike[str]) -> BinaryIO:
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         reason = getattr(error, "strerror", None) or error
         raise BitstreamError(f"{os.fspath(path)!r}: cannot be read ({reason})") from error
-
-
-class _CountedFile:
-    """A file object that knows how many bytes it holds or, where it cannot be sought, has given."""
-
-    def __init__(self, file: BinaryIO):
-        self._file = file
-        self._seekable = bool(getattr(file, "seekable", lambda: False)())
-        self.n_bytes = 0
-        if self._seekable:
-            here = file.tell()
-            self.n_bytes = file.seek(0, os.SEEK_END) - here
-            file.seek(here)
-
-    def seekable(self) -> bool:
-        return self._seekable
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self.n_bytes += 0 if self._seekable else len(data)
-        return data

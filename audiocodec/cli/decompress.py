@@ -72,8 +72,8 @@ def decompress(
             console.print_json(report)
         elif job.target and not quiet:
             print(
-                f"{job} -> {job.target}: {report.seconds:.2f} s, {report.sample_rate} Hz, {jobs.channels(report.channels)}, "
-                f"{report.times_real_time:.0f} x real time"
+                f"{job} -> {job.target}: {report.seconds:.2f} s, {report.sample_rate} Hz, "
+                f"{jobs.channels(report.channels)}, {report.times_real_time:.0f} x real time"
             )
 
     console.run_each(work, run)

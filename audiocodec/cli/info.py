@@ -1,7 +1,7 @@
 """`audiocodec info`: what a .anc file says of itself; needs no model and no torch."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, BinaryIO, cast
 
 import typer
 
@@ -57,17 +57,19 @@ def summarize(item: jobs.Input) -> FileSummary:
     Raises:
         BitstreamError: there is no header to read.
     """
+    from ..bitstream.container import Reader
     from ..bitstream.files import open_anc
 
     n_packets = n_frames = 0
     error = None
     with open_anc(item.open()) as anc:
+        reader = Reader(cast(BinaryIO, anc))
         try:
-            for packet in anc.reader.packets():
+            for packet in reader.packets():
                 n_packets, n_frames = n_packets + 1, packet.end
         except BitstreamError as damage:
             error = str(damage)
-        stream = anc.reader.info
+        stream = reader.info
         seconds = None
         if stream.original_samples is not None:
             seconds = stream.original_samples / stream.original_rate

@@ -1,7 +1,7 @@
 """`audiocodec verify`: whether .anc files are whole, and where they are not; needs no model and no torch."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
@@ -20,7 +20,7 @@ class Verdict:
     good: bool
     n_bytes: int
     n_packets: int  # undamaged ones
-    n_frames: int  # in undamaged packets
+    n_frames: int  # in all, as far as known
     n_lost_frames: int  # damaged, missing, or marked as lost by the writer
     damage: "tuple[Damage, ...]"
 
@@ -39,7 +39,7 @@ def verify(
         elif not (verdict.good and quiet):
             print(describe(verdict))
         if not verdict.good:
-            raise BitstreamError(f"{item}: is damaged in {jobs.count(len(verdict.damage), 'place')}")
+            raise BitstreamError(f"{item}: is {_places(verdict)}")
 
     console.run_each(jobs.find_inputs(inputs, jobs.ANC_ENDINGS), run)
 
@@ -48,34 +48,31 @@ def check(item: jobs.Input) -> Verdict:
     """Read a whole .anc file past its damage.
 
     Raises:
-        BitstreamError: there is no header to read, or too much damage to go on.
+        BitstreamError: there is no header to read, or nothing but damage.
     """
-    from ..bitstream.container import MODE_LOST
     from ..bitstream.files import open_anc
+    from ..bitstream.repair import verify as scan
 
-    n_packets = n_frames = n_lost = 0
-    with open_anc(item.open(), tolerant=True) as anc:
-        for packet in anc.reader.packets():
-            if packet.mode == MODE_LOST:
-                n_lost += packet.n_frames
-            else:
-                n_packets, n_frames = n_packets + 1, n_frames + packet.n_frames
-        damage = tuple(anc.reader.damage)
-        return Verdict(str(item), not damage, anc.n_bytes, n_packets, n_frames, n_lost, damage)
+    with open_anc(item.open()) as anc:
+        found = scan(cast(BinaryIO, anc))
+        return Verdict(str(item), found.ok, anc.n_bytes, found.n_packets, found.n_frames, found.n_lost, found.damage)
 
 
 def describe(verdict: Verdict) -> str:
     """Return the lines that `audiocodec verify` prints for one file."""
-    good = f"{jobs.count(verdict.n_packets, 'packet')} with {jobs.count(verdict.n_frames, 'frame')}"
-    lost = f"{jobs.count(verdict.n_lost_frames, 'frame')} between them lost"
+    good = f"{jobs.count(verdict.n_packets, 'good packet')}, {jobs.count(verdict.n_frames, 'frame')}"
     if verdict.good:
-        gaps = f"; when it was written it had {lost}" if verdict.n_lost_frames else ""
-        return f"{verdict.file}: good: {good}, {verdict.n_bytes} bytes; all checksums and the file's hash agree{gaps}"
-    lines = [f"{verdict.file}: damaged: {jobs.count(len(verdict.damage), 'place')}; {good} can be used, {lost}"]
+        return f"{verdict.file}: good: {good}, {verdict.n_bytes} bytes; all checksums and the file's hash agree"
+    lines = [f"{verdict.file}: {_places(verdict)}; {good}, {verdict.n_lost_frames} of them lost"]
     for place in verdict.damage:
         frames = f"frames {place.first_frame} to {place.end_frame - 1}"
         lines.append(
-            f"  bytes {place.first_byte} to {place.end_byte - 1}: {place.reason}"
+            f"  bytes {place.first_byte} to {max(place.first_byte, place.end_byte - 1)}: {place.reason}"
             + (f" ({frames} lost)" if place.end_frame > place.first_frame else "")
         )
     return "\n".join(lines)
+
+
+def _places(verdict: Verdict) -> str:
+    """What is wrong, in a few words; without damage it is that the writer itself had lost frames."""
+    return f"damaged in {jobs.count(len(verdict.damage), 'place')}" if verdict.damage else "not complete"

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ..audio.atomic import atomic_output, check_target
 from ..audio.reader import ArrayReader, AudioReader, SourceFile
 from ..audio.source import source_name
 from ..audio.writer import SampleFormat, TargetFile, container_of, open_writer
-from ..bitstream.container import StreamInfo
+from ..bitstream.container import Reader, StreamInfo
 from ..bitstream.files import open_anc
 from ..errors import AudioError, ConfigError
 from .models import DEFAULT_MODEL, Model, choose_n_q, load_model, model_of
@@ -99,9 +100,9 @@ def decompress(source: bytes | SourceFile, *, model: Model | None = None) -> tup
         ModelMismatchError: made by another model, or by one that is not shipped and not given.
     """
     with open_anc(source) as anc, denormals_flushed():
-        codec = model_of(anc.reader.info, model, anc.name)
-        wav = np.concatenate(list(decode(anc.reader, codec)), axis=1)
-        return wav, anc.reader.info.original_rate
+        reader = Reader(cast(BinaryIO, anc))
+        codec = model_of(reader.info, model, anc.name)
+        return np.concatenate(list(decode(reader, codec)), axis=1), reader.info.original_rate
 
 
 def compress_file(
@@ -166,7 +167,8 @@ def decompress_file(
     if isinstance(target, str | os.PathLike):
         container_of(target)  # refused here, before a model is loaded for nothing
     with open_anc(source) as anc:
-        codec, info = model_of(anc.reader.info, model, anc.name), anc.reader.info
+        reader = Reader(cast(BinaryIO, anc))
+        info, codec = reader.info, model_of(reader.info, model, anc.name)
         start = time.perf_counter()
         output = open_writer(
             target,
@@ -177,7 +179,7 @@ def decompress_file(
             overwrite=overwrite,
         )
         with output as writer, denormals_flushed():
-            for block in decode(anc.reader, codec, progress):
+            for block in decode(reader, codec, progress):
                 writer.write(block)
         return _report(source, target, info, writer.n_written, anc.n_bytes, start, [])
 

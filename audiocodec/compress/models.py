@@ -52,8 +52,8 @@ def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
         info.check_model(codec.name, bytes.fromhex(codec.weights_sha256), bytes.fromhex(codec.config_sha256))
     except ModelMismatchError as error:
         raise ModelMismatchError(f"{name}: {error}: --model DIR, in Python model=") from error
-    facts = (info.sample_rate, info.hop_length, set(info.alphabet_sizes))
-    if facts != (codec.sample_rate, codec.hop_length, {codec.codebook_size}) or info.n_q > codec.n_q:
+    facts = (info.sample_rate, info.hop_length, info.codec_channels, set(info.alphabet_sizes))
+    if facts != (codec.sample_rate, codec.hop_length, codec.channels, {codec.codebook_size}) or info.n_q > codec.n_q:
         # Headers hold 4 bytes of each hash: no accident, but a forger could meet them.
         raise ModelMismatchError(f"{name}: its header contradicts model {codec.name!r}, which it claims to be made by")
     return codec
@@ -74,7 +74,8 @@ def choose_n_q(codec: Codec, channels: int, bitrate: float | None, n_q: int | No
         if bitrate is not None:
             raise ConfigError("give a bitrate or a number of codebooks, not both")
         return codec.check_n_q(n_q)
-    rates = [channels * codec.bitrate(k) for k in range(1, codec.n_q + 1)]
+    n_streams = -(-channels // codec.channels)
+    rates = [n_streams * codec.bitrate(k) for k in range(1, codec.n_q + 1)]
     fitting = [k for k, rate in enumerate(rates, 1) if rate <= bitrate * (1 + 1e-9)]
     if not fitting:
         listed = ", ".join(f"{rate / 1000:.4g}" for rate in rates)

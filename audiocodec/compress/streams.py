@@ -12,7 +12,7 @@ from ..audio.reader import ArrayReader, AudioReader
 from ..audio.resample import ResampleStream, resample_blocks, resampled_length
 from ..bitstream.container import Reader, StreamInfo, Writer
 from ..codec import BLOCK_FRAMES, Codec
-from ..errors import BitstreamError, ConfigError
+from ..errors import BitstreamError
 from ..streaming import StreamingDecoder, StreamingEncoder
 
 Progress: TypeAlias = Callable[[float, float | None], None]
@@ -25,19 +25,14 @@ def stream_info(
     """Return the header of a file that `codec` makes.
 
     Args:
-        codec: must code one channel at a time.
+        codec: makes it.
         n_q: codebooks used.
         original_rate: of the recording, Hz.
         channels: of the recording.
         tags: free text.
     Raises:
-        ConfigError: the codec codes channels jointly, or a limit of the format is exceeded.
+        ConfigError: a limit of the format is exceeded.
     """
-    if codec.channels != 1:
-        raise ConfigError(
-            f"model {codec.name!r} codes {codec.channels} channels jointly; .anc version 1 holds channels that are "
-            "coded apart: use a mono model, or Codec.encode for the codes themselves"
-        )
     sf_bits = codec.config.quantizer.sf_bits
     size = codec.config.quantizer.codebook_size if sf_bits else codec.codebook_size
     return StreamInfo(
@@ -50,6 +45,7 @@ def stream_info(
         codebook_sizes=(size,) * n_q,
         sf_bits=sf_bits,
         original_rate=original_rate,
+        codec_channels=codec.channels,
         tags=dict(tags or {}),
     )
 
@@ -60,7 +56,8 @@ def encode(
     """Code a recording into a .anc file.
 
     Args:
-        audio: its channels become items of a batch.
+        audio: its channels become items of a batch, each of as many channels as the codec takes; where the last item
+            lacks some, the last channel stands in for them.
         codec: codes them.
         info: the header, from `stream_info`.
         file: opened for writing; never sought.
@@ -68,7 +65,8 @@ def encode(
     Returns:
         Samples per channel read, and bytes written.
     """
-    encoder = StreamingEncoder(codec, batch_size=audio.channels, n_q=info.n_q)
+    encoder = StreamingEncoder(codec, batch_size=info.n_streams, n_q=info.n_q)
+    rows = np.minimum(np.arange(info.n_streams * codec.channels), audio.channels - 1)
     resampler = ResampleStream(audio.sample_rate, codec.sample_rate, audio.channels)
     writer = Writer(file, info)
     n_samples = 0
@@ -84,7 +82,8 @@ def encode(
 
     with denormals_flushed():
         for block in resample_blocks(counted(), resampler):
-            writer.write(_to_numpy(encoder.push(torch.from_numpy(np.ascontiguousarray(block))[:, None])))
+            items = torch.from_numpy(block[rows].reshape(info.n_streams, codec.channels, -1))
+            writer.write(_to_numpy(encoder.push(items)))
         writer.write(_to_numpy(encoder.flush()))
     writer.close(n_samples)
     return n_samples, writer.n_bytes
@@ -127,14 +126,19 @@ def decode(reader: Reader, codec: Codec, progress: Progress | None = None) -> It
 
 def _decoded(reader: Reader, codec: Codec) -> Iterator[np.ndarray]:
     """Audio of all packets, [C, n] at the codec's rate; a packet in parts, for it may hold many minutes."""
-    decoder = StreamingDecoder(codec, batch_size=reader.info.channels)
+    info = reader.info
+    decoder = StreamingDecoder(codec, batch_size=info.n_streams)
     device = next(codec.parameters()).device
-    frames = max(1, BLOCK_FRAMES // reader.info.channels)
+    frames = max(1, BLOCK_FRAMES // info.channels)
+
+    def channels_of(items: Tensor) -> np.ndarray:
+        return _to_numpy(items.flatten(0, 1)[: info.channels])
+
     for codes in reader:
         for start in range(0, codes.shape[2], frames):
             part = torch.from_numpy(codes[:, :, start : start + frames].astype(np.int64)).to(device)
-            yield _to_numpy(decoder.push(part)[:, 0])
-    yield _to_numpy(decoder.flush()[:, 0])
+            yield channels_of(decoder.push(part))
+    yield channels_of(decoder.flush())
 
 
 @contextlib.contextmanager
