@@ -111,7 +111,7 @@ def test_sigterm_cleans_up_like_an_error(tmp_path):
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom audiocodec.cli import main\n"
         "@main.app.command()\ndef wait(half: Path):\n"
-        "    half.touch()\n    try:\n        time.sleep(60)\n    finally:\n        half.unlink()\n"
+        "    try:\n        half.touch()\n        time.sleep(60)\n    finally:\n        half.unlink()\n"
         "main.main()"
     )
     half = tmp_path / "half-written"
