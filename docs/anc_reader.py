@@ -46,11 +46,11 @@ class Bytes:
     def left(self):
         return self.data[self.at :]
 
-    def blocks(self, where):
+    def blocks(self):
         while self.at < len(self.data):
             kind, content = self.u8(), self.take(self.varint())
             yield kind, content
-            need(kind < 128 or (where, kind) in [], f"unknown required block {kind}")
+            need(kind < 128, f"unknown required block {kind}")  # none is defined so far
 
     def checksum(self, start):
         crc = zlib.crc32(self.data[start : self.at])
@@ -81,7 +81,7 @@ def read_header(f):
     need(len(parts) < 3 and h["name"].isprintable() and "\\" not in h["name"], "name")
     need(not h["name"] or all(p and p[0] not in ".~" for p in parts), "name")
     h["tags"], h["tables"] = {}, b""
-    for kind, content in body.blocks("header"):
+    for kind, content in body.blocks():
         if kind == 1:
             pairs = Bytes(content)
             while pairs.left():
@@ -91,7 +91,7 @@ def read_header(f):
             need(len(content) == 64 and content[:4] == h["weights"] and content[32:36] == h["config"], "hashes")
         elif kind == 3:
             h["tables"] = content
-    h["widths"] = [((n - 1) << s).bit_length() for n, s in zip(h["sizes"], h["sf"])]
+    h["widths"] = [((n - 1) << s).bit_length() for n, s in zip(h["sizes"], h["sf"], strict=True)]
     return h
 
 
@@ -138,7 +138,7 @@ class Decoder:
 
 def shares(sizes):
     sizes = np.asarray(sizes, dtype=np.int64)
-    return list(zip((np.cumsum(sizes) - sizes).tolist(), sizes.tolist()))
+    return list(zip((np.cumsum(sizes) - sizes).tolist(), sizes.tolist(), strict=True))
 
 
 class Counts:
@@ -210,8 +210,8 @@ def payload(data, flags, n_q, frames, h, tables):
         parameter = f.u8()
         make = lambda k: Counts(h["sizes"][k], parameter)  # noqa: E731
     savings = [] if flags & 16 else [f.varint() for _ in widths]
-    lengths = [-(-count * w // 8) - saved for w, saved in zip(widths, savings)]
-    need(flags & 16 or sum(lengths) == len(f.left()), "lengths")
+    lengths = [-(-count * w // 8) - saved for w, saved in zip(widths, savings, strict=False)]
+    need(flags & 16 or (min(lengths) * 16 >= count and sum(lengths) == len(f.left())), "lengths")
     joined = Decoder(f.left()) if flags & 16 else None
     need(joined is None or len(f.left()) * 16 >= count * n_q, "too short")
     layers = []
@@ -220,7 +220,6 @@ def payload(data, flags, n_q, frames, h, tables):
         if not joined and not savings[k]:
             layers += fixed(run, widths[k : k + 1], count)
             continue
-        need(joined or len(run) * 16 >= count, "too short")
         decoder, statistics, codes = joined or Decoder(run), make(k), []
         for i in range(count):
             before = codes[-1] >> h["sf"][k] if i % frames else None
@@ -247,7 +246,7 @@ def read_packet(f, h, number, expected, tables):
     need(1 <= n_q <= h["codebooks"] and frame + frames <= 2**32, "packet")
     need(flags & 15 != 15, "frames are marked as lost")
     need(frames * n_q * h["streams"] <= 65536, "too many codes")
-    for _ in Bytes(f.take(f.varint(0, 4096)) if flags & 128 else b"").blocks("packet"):
+    for _ in Bytes(f.take(f.varint(0, 4096)) if flags & 128 else b"").blocks():
         pass
     data = f.take(f.varint(0, 65535))
     f.checksum(start)
@@ -256,7 +255,7 @@ def read_packet(f, h, number, expected, tables):
         return None
     need(frame == expected, "frames are missing")
     layers = payload(data, flags, n_q, frames, h, tables)
-    for layer, n, s in zip(layers, h["sizes"], h["sf"]):
+    for layer, n, s in zip(layers, h["sizes"], h["sf"], strict=False):
         need(max(layer) <= (n - 1) << s, "no such code")
     return np.array(layers).reshape(n_q, h["streams"], frames).transpose(1, 0, 2)
 
@@ -287,7 +286,7 @@ def read(data, tables=None):
     samples = end.varint() - 1
     need(samples <= (expected + 1) * h["hop_length"] * h["original_rate"] // h["sample_rate"], "samples")
     h["samples"] = samples if samples >= 0 else None
-    for _ in end.blocks("footer"):
+    for _ in end.blocks():
         pass  # seek points are of no use to a reader of whole files
     n_q = {piece.shape[1] for piece in pieces[1:]} or {h["codebooks"]}
     need(len(n_q) == 1, "packets of different numbers of codebooks")

@@ -218,11 +218,13 @@ class Reader:
         found = parse_footer(data, self._info)
         if found.n_frames < self._expected or (found.n_frames > self._expected and not self.tolerant):
             raise BitstreamError(f"the footer speaks of {found.n_frames} frames, the packets hold {self._expected}")
-        if self._source.in_order:
-            hasher.update(data[2 : -footer.TAIL - footer.DIGEST])
-            if hasher.digest()[: footer.DIGEST] != footer.file_digest(data):
-                raise BitstreamError("the hash of the file is wrong: it was altered")
+        hasher.update(data[2 : -footer.TAIL - footer.DIGEST])
         self._resume(found.n_frames, start)
+        if self._source.in_order and hasher.digest()[: footer.DIGEST] != footer.file_digest(data):
+            damage = Damage(0, start, 0, 0, "the hash of the file is wrong: it was altered")
+            if not self.tolerant:
+                raise BitstreamError(damage.reason)
+            self.damage.append(damage)
         self._expected = found.n_frames
         self._set_footer(found)
         self._ended = self.ended_well = True
