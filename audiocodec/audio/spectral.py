@@ -97,7 +97,7 @@ class _FramedSpectrum(torch.autograd.Function):
         return torch.view_as_real(torch.fft.rfft(frames * window))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (window,) = ctx.saved_tensors
         n_fft = len(window)
         hop = n_fft // HOPS_PER_WINDOW

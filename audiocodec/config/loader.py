@@ -9,7 +9,7 @@ import re
 import types
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -22,7 +22,9 @@ Model = TypeVar("Model", bound=BaseModel)
 class _Loader(yaml.SafeLoader):
     """Safe YAML that reads 3e-4 as a number (YAML 1.1 asks for 3.0e-4) and refuses a key written twice."""
 
-    yaml_implicit_resolvers: ClassVar = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the parent has it
+        k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -112,9 +114,13 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(base)
     for key, value in over.items():
         old = out.get(key)
-        mappings = isinstance(value, Mapping) and isinstance(old, Mapping)
-        same_kind = mappings and value.get("kind", old.get("kind")) == old.get("kind")
-        out[key] = merge(old, value) if same_kind else value
+        if (
+            isinstance(value, Mapping)
+            and isinstance(old, Mapping)
+            and value.get("kind", old.get("kind")) == old.get("kind")
+        ):
+            value = merge(old, value)
+        out[key] = value
     return out
 
 
@@ -150,6 +156,8 @@ def _describe(model: type[BaseModel], fault: Any) -> str:
         return f"{dotted}: unknown key{_suggest(model, path, parent)}"
     if fault["type"] == "missing":
         return f"{dotted}: missing; it has no default"
+    if fault["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return f"{dotted}.kind: {_choices(model, path, fault)}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = "expected " if fault["msg"].startswith("Input should be ") else ""
     guess = ""
@@ -160,6 +168,20 @@ def _describe(model: type[BaseModel], fault: Any) -> str:
         guess = f"; did you mean {near[0]!r}?"
     came = "" if isinstance(fault["input"], Mapping | BaseModel) else f"got {fault['input']!r}, "
     return f"{dotted}: {came}{expected}{message}{guess}"
+
+
+def _choices(model: type[BaseModel], path: list[str], fault: Any) -> str:
+    """What is wrong with the `kind` of a union of models, and which kinds there are."""
+    here = [model]
+    for part in path:
+        here = [below for m in here if part in m.model_fields for below in _models(m.model_fields[part].annotation)]
+    kinds = [str(_kind(m)) for m in here]
+    allowed = " or ".join(f"'{kind}'" for kind in kinds)
+    tag = str(fault.get("ctx", {}).get("tag", ""))
+    if not tag:
+        return f"missing; expected {allowed}"
+    near = difflib.get_close_matches(tag, kinds, 1)
+    return f"got {tag!r}, expected {allowed}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _suggest(model: type[BaseModel], path: list[str], parent: type[BaseModel] | None) -> str:

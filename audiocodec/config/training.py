@@ -159,7 +159,7 @@ class RunConfig(Frozen):
 class TrainConfig(Frozen):
     """One experiment, complete: the codec, its data, its losses, its optimizers, its run."""
 
-    model: CodecConfig
+    model: CodecConfig = CodecConfig()
     data: DataConfig = DataConfig()
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()

@@ -78,7 +78,7 @@ class CachedCorpus:
         index = json.loads(path.with_suffix(".json").read_text())
         bad = {number for number, _ in index["bad"]}
         self.bad: list[tuple[str, str]] = [(str(entries[number].path), reason) for number, reason in index["bad"]]
-        self.entries = [entry for number, entry in enumerate(entries) if number not in bad]
+        self.entries: Sequence[Entry] = [entry for number, entry in enumerate(entries) if number not in bad]
         self.lengths = np.array(index["lengths"], dtype=np.int64)
         self._ends = np.cumsum(self.lengths)
         self._samples = np.memmap(path, dtype="<i2", mode="r").reshape(-1, channels)
@@ -154,11 +154,11 @@ def build_cache(
                     progress(number + 1, len(entries))
             file.flush()
             os.fsync(file.fileno())
+        if not lengths:
+            raise AudioError(f"none of the {len(entries)} recordings can be read; first reason: {bad[0][1]}")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    if not lengths:
-        raise AudioError(f"none of the {len(entries)} recordings can be read; first reason: {bad[0][1]}")
     draft = index.with_suffix(f".{os.getpid()}.part")
     draft.write_text(json.dumps({"lengths": lengths, "bad": bad}))
     os.replace(draft, index)  # the index comes last: a cache with an index is complete

@@ -25,7 +25,7 @@ def launch(config: TrainConfig, resume: str = "") -> int:
         torch.set_num_threads(run.threads)
     if run.deterministic:
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a costly aid
         torch.backends.cudnn.benchmark = False
     torch.set_flush_denormal(True)  # digital silence would otherwise be a hundred times slower on a CPU
     accelerator = Accelerator(

@@ -8,7 +8,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-_SHOWN = ("loss", "mel", "stft_log", "complex", "waveform", "adversarial", "feature_matching", "discriminator")
+_SHOWN = (
+    "loss",
+    "mel",
+    "stft_log",
+    "complex",
+    "loudness",
+    "waveform",
+    "adversarial",
+    "feature_matching",
+    "discriminator",
+)
 
 
 class MetricsFile:

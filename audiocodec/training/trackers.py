@@ -59,7 +59,8 @@ class Trackers:
 def installed(wanted: tuple[str, ...], folder: Path) -> dict[str, Any]:
     """Arguments for `Accelerator` that turn on those of the wanted trackers that are installed."""
     packages = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
-    return {"log_with": [n for n in wanted if importlib.util.find_spec(packages[n])] or None, "project_dir": str(folder)}
+    found = [name for name in wanted if importlib.util.find_spec(packages[name])]
+    return {"log_with": found or None, "project_dir": str(folder)}
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -28,7 +28,9 @@ def write(config: TrainConfig, folder: Path) -> Path:
 
 
 def finish(config_file: Path, *arguments: str) -> None:
-    done = subprocess.run(command(config_file, *arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command(config_file, *arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
 
 

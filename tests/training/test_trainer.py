@@ -122,13 +122,13 @@ def test_a_full_disk_costs_a_checkpoint_not_the_run(tmp_path, monkeypatch, capsy
 def test_a_new_run_does_not_overwrite_an_old_one(tmp_path):
     config = make_config(tmp_path, run__max_steps=4)
     run(config)
-    with pytest.raises(ConfigError, match="already holds a run.*--resume auto"):
+    with pytest.raises(ConfigError, match=r"already holds a run.*--resume auto"):
         run(config)
 
 
 def test_resuming_another_model_is_refused(tmp_path):
     run(make_config(tmp_path, run__max_steps=4))
-    with pytest.raises(ModelMismatchError, match="model.quantizer.n_q: 2 -> 3"):
+    with pytest.raises(ModelMismatchError, match=r"model\.quantizer\.n_q: 2 -> 3"):
         run(make_config(tmp_path, model__quantizer__n_q=3), "auto")
 
 
@@ -156,4 +156,6 @@ def test_fine_tuning_starts_from_a_run_and_leaves_frozen_parts_alone(tmp_path):
     frozen = {**dict(before.encoder.named_parameters()), **dict(before.quantizer.named_parameters())}
     now = {**dict(after.encoder.named_parameters()), **dict(after.quantizer.named_parameters())}
     assert all(torch.equal(frozen[name], now[name]) for name in frozen)
-    assert any(not torch.equal(a, b) for a, b in zip(before.decoder.parameters(), after.decoder.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before.decoder.parameters(), after.decoder.parameters(), strict=True)
+    )

@@ -31,11 +31,18 @@ def settings(folder: Path) -> dict[str, Any]:
     """A run in `folder`/run over recordings in `folder`/data, made where they are missing."""
     if not (folder / "data").exists():
         make_recordings(folder / "data")
-    network = {"kind": "spectral", "hop_length": 320, "latent_dim": 8, "width": 16, "encoder_depth": 1, "decoder_depth": 1}
+    network = {
+        "kind": "spectral",
+        "hop_length": 320,
+        "latent_dim": 8,
+        "width": 16,
+        "encoder_depth": 1,
+        "decoder_depth": 1,
+    }
     return {
         "model": {"network": network, "quantizer": {"n_q": 2, "codebook_size": 16, "replacement_interval": 3}},
         "data": {"train": str(folder / "data"), "segment_s": 0.16, "batch_size": 4, "workers": 0},
-        "loss": {"mel": 1.0, "mel_windows": [64, 256], "mel_bins": [8, 16], "adversarial": 0.1, "feature_matching": 0.1},
+        "loss": {"mel": 1, "mel_windows": [64, 256], "mel_bins": [8, 16], "adversarial": 0.1, "feature_matching": 0.1},
         "optim": {"lr": 1e-3, "warmup_steps": 2, "ema_decay": 0.9},
         "discriminator": {
             "start_step": 4, "warmup_steps": 1, "periods": [2], "period_channels": [4, 4], "stft_windows": [64],
