@@ -14,7 +14,7 @@ from .range_coder import MAX_TOTAL
 from .tables import MAX_CELLS, MAX_TABLE_SIZE, LayerTable, Tables
 
 _CLASSES = (1, 2, 4, 8, 16, 32, 64, 128)  # numbers of context classes that are tried
-_STRENGTHS = (100.0, 400.0, 1600.0)  # pseudo-counts with which rare contexts fall back on commoner ones
+_STRENGTHS = (25.0, 100.0, 400.0, 1600.0)  # pseudo-counts with which rare contexts fall back on commoner ones
 _HELD_OUT = 8  # one packet in so many chooses; the others are counted
 _ROUNDS = 12  # of clustering
 
@@ -29,16 +29,6 @@ class _Sequence:
 
     def where(self, keep: NDArray[np.bool_]) -> "_Sequence":
         return _Sequence(self.codes[keep], self.before[keep], self.above[keep])
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """Which contexts a codebook's table uses."""
-
-    n_before: int
-    n_above: int
-    strength: float
-    repeats: bool
 
 
 def train_tables(
@@ -123,20 +113,25 @@ def _train_layer(sequence: _Sequence, held: NDArray[np.bool_], size: int, size_a
     maps_before = _class_maps(counted.before, counted.codes, size + 1, base, rows)
     maps_above = _class_maps(counted.above, counted.codes, size_above, base, rows)
 
-    def cost(choice: _Choice) -> float:
-        before, above = maps_before[choice.n_before], maps_above[choice.n_above]
-        return _cost(tried, before, above, *_fit(counted, before, above, choice, base))
+    def attempt(n_before: int, n_above: int, repeats: bool) -> tuple[float, float, int, int, bool]:
+        """Bits for the held-out part with the best strength; then what was used."""
+        before, above = maps_before[n_before], maps_above[n_above]
+        chance, counts = _count(counted, before, above, repeats, size)
+        costs = [(_cost(tried, before, above, chance, _smooth(counts, base, s)), s) for s in _STRENGTHS]
+        return (*min(costs), n_before, n_above, repeats)
 
-    alone = min((_Choice(n, 1, s, r) for n in maps_before for s in _STRENGTHS for r in (False, True)), key=cost)
+    *_, repeats = min(attempt(n, 1, repeats) for n in maps_before for repeats in (False, True))
     pairs = ((n, m) for n in maps_before for m in maps_above if n * m <= rows)
-    choice = min((_Choice(n, m, s, alone.repeats) for n, m in pairs for s in _STRENGTHS), key=cost)
-    before, above = maps_before[choice.n_before], maps_above[choice.n_above]
+    _, strength, n_before, n_above, _ = min(attempt(n, m, repeats) for n, m in pairs)
+    before, above = maps_before[n_before], maps_above[n_above]
     base = _share(np.bincount(sequence.codes, minlength=size)[None] + 0.5)[0]
-    chance, share = _fit(sequence, before, above, choice, base)
+    chance, counts = _count(sequence, before, above, repeats, size)
     repeat = np.round(chance * MAX_TOTAL).clip(0, MAX_TOTAL - 1).astype(np.uint16)
-    if choice.repeats:
+    if repeats:
         repeat = np.maximum(repeat, 1).astype(np.uint16)
-    layer = LayerTable(before.astype(np.uint8), above.astype(np.uint8), repeat, _quantise(share))
+    layer = LayerTable(
+        before.astype(np.uint8), above.astype(np.uint8), repeat, _quantise(_smooth(counts, base, strength))
+    )
     layer.check()
     return layer
 
@@ -157,39 +152,37 @@ def _cluster(counts: NDArray[np.float64], n_classes: int, base: NDArray[np.float
     classes = np.zeros(len(counts), dtype=np.int64)
     for _ in range(_ROUNDS if n_classes > 1 else 0):
         classes = (counts @ -np.log(share).T).argmin(axis=1)
-        sums = np.zeros_like(share)
-        np.add.at(sums, classes, counts)
-        share = _share(sums + 30 * base)
+        member = np.arange(n_classes)[:, None] == classes
+        share = _share(member.astype(np.float64) @ counts + 30 * base)
     return classes
 
 
-def _fit(
-    sequence: _Sequence,
-    before: NDArray[np.int64],
-    above: NDArray[np.int64],
-    choice: _Choice,
-    base: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Chance of a repeat [classes before], and shares of the codes [classes before * classes above, N].
-
-    A pair of classes that is rare falls back on the product of what each class says alone.
-    """
-    size = len(base)
+def _count(
+    sequence: _Sequence, before: NDArray[np.int64], above: NDArray[np.int64], repeats: bool, size: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Chance of a repeat [classes before], and how often each code comes [classes before, classes above, N]."""
+    n_before, n_above = int(before.max()) + 1, int(above.max()) + 1
     context = before[sequence.before]
-    repeated = sequence.codes == sequence.before
-    chance = np.zeros(choice.n_before)
-    codes, row = sequence.codes, context * choice.n_above + above[sequence.above]
-    if choice.repeats:
-        inside = sequence.before < size
-        times = np.bincount(context[inside], minlength=choice.n_before)
-        chance = (np.bincount(context[repeated], minlength=choice.n_before) + 0.5) / (times + 1.0)
+    codes, row = sequence.codes, context * n_above + above[sequence.above]
+    chance = np.zeros(n_before)
+    if repeats:
+        repeated = codes == sequence.before
+        times = np.bincount(context[sequence.before < size], minlength=n_before)
+        chance = (np.bincount(context[repeated], minlength=n_before) + 0.5) / (times + 1.0)
         codes, row = codes[~repeated], row[~repeated]
-    n_rows = choice.n_before * choice.n_above
-    counts = np.bincount(row * size + codes, minlength=n_rows * size).reshape(choice.n_before, choice.n_above, size)
-    of_before = _share(counts.sum(axis=1) + choice.strength * base)
-    of_above = _share(counts.sum(axis=0) + choice.strength * base)
+    counts = np.bincount(row * size + codes, minlength=n_before * n_above * size)
+    return chance, counts.reshape(n_before, n_above, size)
+
+
+def _smooth(counts: NDArray[np.int64], base: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+    """Shares of the codes [classes before * classes above, N].
+
+    A pair of classes that is rare falls back on the product of what each class says alone, and a rare class on `base`.
+    """
+    of_before = _share(counts.sum(axis=1) + strength * base)
+    of_above = _share(counts.sum(axis=0) + strength * base)
     product = _share(of_before[:, None] * of_above[None] / base)
-    return chance, _share(counts + choice.strength * product).reshape(n_rows, size)
+    return _share(counts + strength * product).reshape(-1, len(base))
 
 
 def _cost(

@@ -51,7 +51,7 @@ def make_markov(n_recordings: int, n_frames: int, size: int = 16, n_q: int = 3, 
         codes = np.zeros((n_q, n_frames), dtype=np.int64)
         for k in range(n_q):
             for t in range(1, n_frames):
-                step = int(rng.choice([0, 0, 1, 2], shuffle=False)) if rng.random() < 0.9 else int(rng.integers(size))
+                step = (0, 0, 1, 2)[rng.integers(4)] if rng.random() < 0.9 else rng.integers(size)
                 codes[k, t] = (codes[k, t - 1] + step + (codes[k - 1, t] // 8 if k else 0)) % size
         recordings.append(codes)
     return recordings
@@ -59,7 +59,7 @@ def make_markov(n_recordings: int, n_frames: int, size: int = 16, n_q: int = 3, 
 
 def markov_tables() -> Tables:
     """Tables trained on `make_markov`."""
-    return train_tables(make_markov(12, 200), (16, 16, 16), packet_frames=50, max_rows=16)
+    return train_tables(make_markov(12, 200), (16, 16, 16), packet_frames=50, max_rows=32)
 
 
 def to_file(info: StreamInfo, codes: NDArray, **options: Any) -> bytes:
