@@ -18,6 +18,8 @@ from .checkpoints import Checkpoints, read_config
 from .state import TrainState
 
 Say = Callable[[str], None]
+# Settings of the model that shape its training, not what its weights mean: a run may go on with others.
+_TRAINING_ONLY = ("model.quantizer.dropout", "model.quantizer.noise", "model.quantizer.replacement_")
 
 
 def find_checkpoint(config: TrainConfig, checkpoints: Checkpoints, resume: str, say: Say) -> Path | None:
@@ -47,7 +49,7 @@ def find_checkpoint(config: TrainConfig, checkpoints: Checkpoints, resume: str, 
             f"--resume {resume}: no such checkpoint folder; use auto, or one of {checkpoints.folder}/step-*"
         )
     changes = list(_changes(read_config(found), config.model_dump(mode="json")))
-    if model := [line for line in changes if line.startswith("model.")]:
+    if model := [line for line in changes if line.startswith("model.") and not line.startswith(_TRAINING_ONLY)]:
         raise ModelMismatchError(
             f"{found} was trained with another model: {'; '.join(model)}; use run.init_from to start from it"
         )
