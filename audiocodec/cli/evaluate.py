@@ -38,6 +38,7 @@ def evaluate(
     from ..evaluation.outputs import write_outputs
     from ..evaluation.own import OwnCodec
     from ..evaluation.peers import parse
+    from ..evaluation.pool import Pool
     from ..evaluation.run import evaluate as run
     from ..evaluation.tables import brief
     from ..metrics.catalogue import choose
@@ -49,20 +50,21 @@ def evaluate(
         console.usage_error("nothing to evaluate: give --codec, --peers or both")
     recordings = collect(data)[:limit]
     n_processes = jobs or os.cpu_count() or 1
-    with console.progress(f"{len(recordings)} files, {len(systems)} codecs") as report:
-        evaluation = run(
-            recordings,
-            systems,
-            choose(metrics),
-            out,
-            sample_rate=sample_rate,
-            n_processes=n_processes,
-            timeout_s=timeout,
-            earlier=earlier or (),
-            report=report,
-        )
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    summaries = write_outputs(evaluation, out, command=command, n_examples=examples, n_processes=n_processes)
+    out.mkdir(parents=True, exist_ok=True)
+    with Pool(n_processes, timeout, log=str(out / "workers.log")) as pool:
+        with console.progress(f"{len(recordings)} files, {len(systems)} codecs") as report:
+            evaluation = run(
+                recordings,
+                systems,
+                choose(metrics),
+                out,
+                pool,
+                sample_rate=sample_rate,
+                earlier=earlier or (),
+                report=report,
+            )
+        summaries = write_outputs(evaluation, out, pool, command=command, n_examples=examples)
     print(brief(evaluation, summaries))
     print(f"\n{evaluation.wall_s:.0f} s; {out / 'report.html'}, {out / 'table.md'}, {out / 'table.csv'}")
     if failed := sum(summary.n_failed for summary in summaries):

@@ -1,5 +1,6 @@
 """One file through one system, and every metric of what came out: the job that worker processes run."""
 
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -104,7 +105,6 @@ def measure(task: Task, step: Step) -> Record:
     )
 
 
-@lru_cache(maxsize=4)
 def load(path: str, sample_rate: int) -> Signal:
     """Read a recording as one channel at one rate.
 
@@ -117,9 +117,15 @@ def load(path: str, sample_rate: int) -> Signal:
         AudioError: the file cannot be read.
     """
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        return _load(path, os.stat(path).st_mtime_ns, sample_rate)
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioError(f"{path}: not a readable recording: {error}") from None
+
+
+@lru_cache(maxsize=4)  # every codec asks for the same recordings, one after the other
+def _load(path: str, mtime_ns: int, sample_rate: int) -> Signal:
+    """`load`, remembered as long as the file is the same."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     signal = resample(np.ascontiguousarray(samples.mean(axis=1)), rate, sample_rate)
     signal.flags.writeable = False  # it is shared by every task of this file
     return signal

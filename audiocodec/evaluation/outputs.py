@@ -16,28 +16,30 @@ from .tables import markdown, write_csv
 
 
 def write_outputs(
-    evaluation: Evaluation, out: str | Path, *, command: str = "", n_examples: int = 10, n_processes: int = 1
+    evaluation: Evaluation, out: str | Path, pool: Pool, *, command: str = "", n_examples: int = 10
 ) -> list[Summary]:
     """Write table.md, table.csv, run.json, plots/*.png and report.html beside the records.
 
     Args:
         evaluation: what was run.
         out: folder.
+        pool: workers to code the examples in.
         command: line that made it, kept with the facts.
         n_examples: how many of the worst recordings the report lets one hear.
-        n_processes: to code them in.
     Returns:
         Summaries, one a system, as the tables show them.
     """
     out = Path(out)
     summaries = summarise(evaluation.records, evaluation.systems, evaluation.metrics)
-    facts = describe() | {"command": command, "time": f"{evaluation.wall_s:.0f} s, without the scores that the folder already held"}
+    facts = describe() | {
+        "command": command,
+        "time": f"{evaluation.wall_s:.0f} s, without the scores that the folder already held",
+    }
     (out / "table.md").write_text(markdown(evaluation, summaries, facts), encoding="utf-8")
     write_csv(out / "table.csv", summaries, evaluation.metrics)
     _write_plots(evaluation, summaries, out / "plots")
-    with Pool(n_processes, log=str(out / "workers.log")) as pool:
-        worst = worst_files(evaluation, evaluation.metrics[0], n_examples)
-        examples, use = make_examples(evaluation, worst, pool), codebook_use(evaluation, pool)
+    worst = worst_files(evaluation, evaluation.metrics[0], n_examples)
+    examples, use = make_examples(evaluation, worst, pool), codebook_use(evaluation, pool)
     (out / "report.html").write_text(html(evaluation, summaries, facts, examples, use), encoding="utf-8")
     run = {
         "facts": facts,

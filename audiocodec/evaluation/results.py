@@ -10,6 +10,9 @@ from typing import Any
 
 from .measure import Record
 
+Key = tuple[str, str]
+"""(file, system)"""
+
 
 class Store:
     """The records of one output folder, in its results.jsonl."""
@@ -18,22 +21,18 @@ class Store:
         """Open `folder`, made if absent, with the records that lie there."""
         self.path = Path(folder) / "results.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._records = {(record.file, record.system): record for record in read(self.path)}
-
-    def get(self, file: str, system: str) -> Record | None:
-        """The record of a file through a system, if there is one."""
-        return self._records.get((file, system))
+        self.records: dict[Key, Record] = {(record.file, record.system): record for record in read(self.path)}
 
     def add(self, record: Record) -> None:
         """Keep a record, in place of an older one of the same file and system, and append it to the file."""
-        self._records[record.file, record.system] = record
+        self.records[record.file, record.system] = record
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(_line(record))
 
     def tidy(self) -> None:
         """Write the file anew, sorted and without lines that were replaced or cut off."""
         new = self.path.with_suffix(".new")
-        new.write_text("".join(_line(self._records[key]) for key in sorted(self._records)), encoding="utf-8")
+        new.write_text("".join(_line(self.records[key]) for key in sorted(self.records)), encoding="utf-8")
         new.replace(self.path)
 
 

@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..metrics.base import Metric
 from .measure import Record, Task, measure
 from .pool import Job, Outcome, Pool, Step
-from .results import Store, read
+from .results import Key, Store, read
 from .systems import System
 
 Report = Callable[[float, float | None], None]
@@ -48,10 +48,9 @@ def evaluate(
     systems: Sequence[System],
     metrics: Sequence[Metric],
     out: str | Path,
+    pool: Pool,
     *,
     sample_rate: int = 16000,
-    n_processes: int = 1,
-    timeout_s: float = 900.0,
     earlier: Sequence[str | Path] = (),
     report: Report = lambda done, total: None,
 ) -> Evaluation:
@@ -62,9 +61,8 @@ def evaluate(
         systems: codecs at their settings; those that are not on this machine are left out and named.
         metrics: those whose packages are not installed are left out and named.
         out: folder of results.jsonl.
+        pool: workers to code in; a pair that kills its worker, or takes too long, counts as failed.
         sample_rate: Hz at which reference and decoded signals are compared; files are resampled to it by soxr HQ.
-        n_processes: files coded at once.
-        timeout_s: a pair that takes longer counts as failed.
         earlier: results.jsonl files of other runs, used where file, system and its version are the same. A system
             that is not on this machine is taken from there whole.
         report: called as pairs are done.
@@ -76,31 +74,18 @@ def evaluate(
     start = time.monotonic()
     usable, missing = _usable_metrics(metrics, sample_rate)
     store, paths = Store(out), name_files([recording.path for recording in recordings])
-    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in paths.items()}
-    known = {(r.file, r.system): r for path in earlier for r in read(Path(path))}
-    records: dict[tuple[str, str], Record] = {}
-    tasks: list[Task] = []
-    with Pool(n_processes, timeout_s, log=str(Path(out) / "workers.log")) as pool:
-        versions, absent = probe(systems, pool)
-        for name, recording in zip(paths, recordings, strict=True):
-            for system in systems:
-                old = store.get(name, system.name) or known.get((name, system.name))
-                if old and _still_good(old, digests[name], versions.get(system.name), sample_rate):
-                    records[name, system.name] = old
-                done = records[name, system.name].scores if (name, system.name) in records else {}
-                wanted = tuple(metric.name for metric in usable if metric.id not in done)
-                if wanted and system.name in versions:
-                    version = versions[system.name]
-                    tasks.append(Task(name, str(recording.path), digests[name], system, version, wanted, sample_rate))
-        n_done = len(records.keys() - {(task.file, task.system.name) for task in tasks})
-        report(n_done, n_done + len(tasks))
-        seconds = {name: recording.duration for name, recording in zip(paths, recordings, strict=True)}
-        for record in _measure_all(tasks, pool, seconds):
-            merged = _merge(records.get((record.file, record.system)), record)
-            store.add(merged)
-            records[record.file, record.system] = merged
-            n_done += 1
-            report(n_done, n_done + pool.n_unfinished)
+    seconds = {name: recording.duration for name, recording in zip(paths, recordings, strict=True)}
+    versions, absent = probe(systems, pool)
+    known = {(r.file, r.system): r for path in earlier for r in read(Path(path))} | store.records
+    records, tasks = _plan(paths, systems, usable, versions, known, sample_rate)
+    n_done = len(records.keys() - {(task.file, task.system.name) for task in tasks})
+    report(n_done, n_done + len(tasks))
+    for record in _measure_all(tasks, pool, seconds):
+        merged = _merge(records.get((record.file, record.system)), record)
+        store.add(merged)
+        records[record.file, record.system] = merged
+        n_done += 1
+        report(n_done, n_done + pool.n_unfinished)
     store.tidy()
     seen = {record.system for record in records.values()}
     if not seen:
@@ -169,6 +154,29 @@ def _usable_metrics(metrics: Sequence[Metric], sample_rate: int) -> tuple[list[M
     if not usable:
         raise ConfigError(f"no metric can be run: {missing}")
     return usable, missing
+
+
+def _plan(
+    paths: dict[str, Path],
+    systems: Sequence[System],
+    metrics: Sequence[Metric],
+    versions: dict[str, str],
+    known: dict[Key, Record],
+    sample_rate: int,
+) -> tuple[dict[Key, Record], list[Task]]:
+    """What is known already, and what is left to do: whole pairs, or metrics that a known pair lacks."""
+    records, tasks = {}, []
+    for name, path in paths.items():
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for system in systems:
+            old, version = known.get((name, system.name)), versions.get(system.name)
+            if old and _still_good(old, digest, version, sample_rate):
+                records[name, system.name] = old
+            done = records[name, system.name].scores if (name, system.name) in records else {}
+            wanted = tuple(metric.name for metric in metrics if metric.id not in done)
+            if wanted and version is not None:
+                tasks.append(Task(name, str(path), digest, system, version, wanted, sample_rate))
+    return records, tasks
 
 
 def _still_good(record: Record, digest: str, version: str | None, sample_rate: int) -> bool:

@@ -1,0 +1,29 @@
+"""Our codec under test is what a user gets: the bytes of a file, and what comes back from them."""
+
+import numpy as np
+import pytest
+
+from audiocodec.compress import compress
+from audiocodec.evaluation.own import OwnCodec
+from audiocodec.evaluation.systems import MissingError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_codec):
+    return str(tiny_codec.save_pretrained(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+def test_bits_are_those_of_the_whole_file_and_the_length_comes_back(folder, tiny_codec):
+    signal = np.random.default_rng(0).normal(0, 0.1, 5001).astype(np.float32)
+    system = OwnCodec(folder, 400.0)
+    encoded = system.encode(signal)
+    assert encoded.n_bits == 8 * len(compress(signal, sample_rate=16000, model=folder, bitrate=400.0))
+    assert encoded.n_bits > 400 * 5001 / 16000
+    assert system.decode(encoded).shape == signal.shape
+    assert (system.name, system.family, system.sample_rate) == ("tiny_0.4k", "tiny", 16000)
+    assert tiny_codec.weights_sha256[:12] in system.version()
+
+
+def test_a_model_that_is_not_there(tmp_path):
+    with pytest.raises(MissingError, match="nowhere"):
+        OwnCodec(str(tmp_path / "nowhere"), 3000.0).version()
