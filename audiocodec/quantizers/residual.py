@@ -11,10 +11,12 @@ from ..errors import ConfigError, ShapeError
 from . import telemetry
 from .base import Quantized, Quantizer
 from .factorised import Factorised
-from .nearest import Table, block_size
+from .nearest import Table
 from .space_filling import SFDiVeQ
 from .stage import Stage
 from .vector import VectorQuantizer
+
+BLOCK = 8192  # rows encoded at a time; only bounds memory
 
 
 class ResidualQuantizer(Quantizer):
@@ -174,7 +176,7 @@ class ResidualQuantizer(Quantizer):
         )
 
     def encode_rows(self, rows: Tensor, n_q: int) -> Tensor:
-        stages, blocks = self._stages()[:n_q], rows.split(block_size(rows))
+        stages, blocks = self._stages()[:n_q], rows.split(BLOCK)
         # Shared by all blocks; for a single one (a live stream) each table is made when it is used, while it is cached.
         tables = [stage.table(rows.dtype) if len(blocks) > 1 else None for stage in stages]
         return torch.cat([_encode_block(block, stages, tables) for block in blocks])
@@ -237,7 +239,7 @@ class ResidualQuantizer(Quantizer):
 
 
 def _encode_block(left: Tensor, stages: list[Stage], tables: list[Table | None]) -> Tensor:
-    """Codes [N, K] of rows [N, D]: all stages on one block while it is in the cache."""
+    """Codes [N, K] of rows [N, D], stage after stage: a stage's table stays in the cache for all rows."""
     codes: list[Tensor] = []
     for index, (stage, table) in enumerate(zip(stages, tables, strict=True)):
         codes.append(stage.search(left, table))

@@ -13,6 +13,7 @@ from math import log
 import torch
 from torch import Tensor
 
+SAMPLE = 512  # rows and codewords that misalignment looks at
 _TINY = 1e-12
 
 
@@ -52,17 +53,22 @@ def energy(rows: Tensor, kept: Tensor | None) -> Tensor:
 
 
 def misalignment(rows: Tensor, codebook: Tensor, kept: Tensor | None) -> Tensor:
-    """Distance of the first two moments of codewords [K, D] and kept rows [N, D], see above; scalar."""
-    mean, variance = _moments(rows, kept)
-    code_mean, code_variance = _moments(codebook, None)
+    """Distance of the first two moments of codewords [K, D] and kept rows [N, D], see above; scalar.
+
+    Taken over at most SAMPLE rows and codewords, evenly spaced: enough for a curve, and free.
+    """
+    every = max(len(rows) // SAMPLE, 1)
+    mean, variance = _moments(rows[::every], None if kept is None else kept[::every])
+    code_mean, code_variance = _moments(codebook[:: max(len(codebook) // SAMPLE, 1)], None)
     gap = (code_mean - mean).square() + (code_variance.sqrt() - variance.sqrt()).square()
     return gap.sum() / variance.sum().clamp_min(_TINY)
 
 
 def _moments(rows: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor]:
-    if kept is None:
-        variance, mean = torch.var_mean(rows, dim=0, correction=0)
-        return mean, variance
+    """Mean and variance [D] of the kept rows [N, D]."""
+    if kept is None:  # two sums over the first axis; torch.var_mean over it takes ten times as long on a CPU
+        mean = rows.mean(dim=0)
+        return mean, (rows - mean).square().mean(dim=0)
     weight = kept.to(rows.dtype)[:, None]
     total = weight.sum().clamp_min(1)
     mean = (rows * weight).sum(dim=0) / total

@@ -1,0 +1,198 @@
+"""Speed of residual quantizers, ours beside public ones: python benchmarks/quantizers.py [--out FOLDER]
+
+The same shapes for all, one process, calls interleaved round by round so that a busy moment hits everyone; medians.
+Peers are timed where they are installed (pip install diveq vector-quantize-pytorch encodec descript-audio-codec);
+they are no dependency. "bare products" are the N x D x K matrix products that any exhaustive search must do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from audiocodec.config.quantizer import QuantizerConfig
+from audiocodec.quantizers import build
+
+VECTORS, STAGES, CODES = 3000, 8, 1024
+DIMS, THREADS = (8, 128), (1, 2)
+METHODS = ("ste", "ema", "rotation_trick", "gumbel_softmax", "nsvq", "sf_diveq", "fsq")
+OURS, BARE = "audiocodec diveq", "bare products"
+Call = Callable[[], object]
+Contender = tuple[str, Call | None, Call | None]  # name, encode in eval mode, training forward + backward
+
+
+def contenders(dim: int) -> Iterator[Contender]:
+    """Everything to be timed on VECTORS vectors of `dim` dimensions; missing packages are left out."""
+    torch.manual_seed(0)
+    rows = torch.randn(VECTORS, dim)
+    yield BARE, bare_products(rows), None
+    for method in ("diveq", *METHODS):
+        yield ours(method, rows)
+    for peer in (diveq_package, lucidrains, encodec, dac):
+        try:
+            yield peer(rows)
+        except ImportError as error:
+            print(f"left out: {peer.__name__} ({error})")
+
+
+def bare_products(rows: Tensor) -> Call:
+    """STAGES products of all rows with all codewords, nothing else."""
+    codebook = torch.randn(CODES, rows.shape[1])
+
+    @torch.no_grad()
+    def call() -> None:
+        for _ in range(STAGES):
+            rows @ codebook.t()  # noqa: B018
+
+    return call
+
+
+def ours(method: str, rows: Tensor) -> Contender:
+    """This package; it takes [1, D, N], as a codec's encoder gives it."""
+    wiring = "joint" if method == "nsvq" else "per_stage"
+    config = QuantizerConfig(method=method, n_q=STAGES, codebook_size=CODES, wiring=wiring)
+    z = rows.t()[None].contiguous()
+    deployed, trained = build(config, rows.shape[1]).eval(), build(config, rows.shape[1])
+
+    def loss(leaf: Tensor) -> Tensor:
+        out = trained(leaf)
+        return out.z_q.square().mean() + out.loss
+
+    return f"audiocodec {method}", partial(deployed.encode, z), training(loss, z)
+
+
+def diveq_package(rows: Tensor) -> Contender:
+    """The DiVeQ authors' package: residual DiVeQ without replacement."""
+    from diveq import ResidualDIVEQ
+
+    def make() -> nn.Module:
+        return ResidualDIVEQ(CODES, rows.shape[1], STAGES, codebook_reset=False, allow_warning=False, verbose=False)
+
+    deployed, trained = make().eval(), make()
+    call = torch.no_grad()(lambda: deployed.inference(rows))
+    return f"diveq {version('diveq')}", call, training(lambda leaf: trained(leaf)[0].square().mean(), rows)
+
+
+def lucidrains(rows: Tensor) -> Contender:
+    """vector-quantize-pytorch with its DiVeQ."""
+    from vector_quantize_pytorch import ResidualVQ
+
+    def make() -> nn.Module:
+        return ResidualVQ(dim=rows.shape[1], num_quantizers=STAGES, codebook_size=CODES, diveq=True)
+
+    z, deployed, trained = rows[None], make().eval(), make()
+
+    def loss(leaf: Tensor) -> Tensor:
+        z_q, _, losses = trained(leaf)
+        return z_q.square().mean() + losses.sum()
+
+    name = f"vector-quantize-pytorch {version('vector-quantize-pytorch')}"
+    return name, torch.no_grad()(lambda: deployed(z)[1]), training(loss, z)
+
+
+def encodec(rows: Tensor) -> Contender:
+    """EnCodec's residual quantizer (EMA), without its k-means start."""
+    from encodec.quantization import ResidualVectorQuantizer
+
+    def make() -> nn.Module:
+        return ResidualVectorQuantizer(rows.shape[1], STAGES, CODES, kmeans_init=False, threshold_ema_dead_code=0)
+
+    z, deployed, trained = rows.t()[None].contiguous(), make().eval(), make()
+
+    def loss(leaf: Tensor) -> Tensor:
+        out = trained(leaf, 50)
+        return out.quantized.square().mean() + out.penalty
+
+    return f"encodec {version('encodec')}", torch.no_grad()(lambda: deployed.encode(z, 50)), training(loss, z)
+
+
+def dac(rows: Tensor) -> Contender:
+    """DAC's residual quantizer, its codes in all dimensions so that the search is the same size."""
+    from dac.nn.quantize import ResidualVectorQuantize
+
+    def make() -> nn.Module:
+        return ResidualVectorQuantize(rows.shape[1], STAGES, CODES, codebook_dim=rows.shape[1])
+
+    z, deployed, trained = rows.t()[None].contiguous(), make().eval(), make()
+
+    def loss(leaf: Tensor) -> Tensor:
+        z_q, _, _, commitment, codebook = trained(leaf)
+        return z_q.square().mean() + commitment + codebook
+
+    name = f"descript-audio-codec {version('descript-audio-codec')}"
+    return name, torch.no_grad()(lambda: deployed(z)[1]), training(loss, z)
+
+
+def training(loss: Callable[[Tensor], Tensor], z: Tensor) -> Call:
+    """Forward and backward of `loss`, with a gradient for z."""
+    return lambda: loss(z.clone().requires_grad_()).backward()
+
+
+def interleaved(calls: dict[str, Call], rounds: int) -> dict[str, float]:
+    """Median milliseconds of each call; one warm-up round, then every round calls each once."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for round_ in range(rounds + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if round_:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: median(values) for name, values in times.items()}
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Markdown: milliseconds, and how many times the time of our DiVeQ each one takes."""
+    lines = []
+    for task in ("encode", "train"):
+        columns = [(dim, threads) for dim in DIMS for threads in THREADS]
+        cells = {(r["name"], r["dim"], r["threads"]): float(str(r["ms"])) for r in rows if r["task"] == task}
+        title = "encode, eval mode" if task == "encode" else "training forward + backward"
+        heads = [f"dim {dim}, {threads} thread{'s' if threads > 1 else ''}" for dim, threads in columns]
+        lines += [f"| {title}: ms (times ours) | {' | '.join(heads)} |", "|---|" + "---|" * len(columns)]
+        for name in dict.fromkeys(name for name, _, _ in cells):
+            values = [f"{cells[name, *c]:.1f} ({cells[name, *c] / cells[OURS, *c]:.2f}x)" for c in columns]
+            lines.append(f"| {name} | {' | '.join(values)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Time everything; print and write quantizers.md and quantizers.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows: list[dict[str, object]] = []
+    for dim in DIMS:
+        everyone = list(contenders(dim))
+        for threads in THREADS:
+            torch.set_num_threads(threads)
+            for task, place in (("encode", 1), ("train", 2)):
+                calls = {c[0]: c[place] for c in everyone if c[place] is not None}
+                for name, ms in interleaved(calls, arguments.rounds).items():
+                    rows.append({"task": task, "name": name, "dim": dim, "threads": threads, "ms": round(ms, 3)})
+    about = (
+        f"{VECTORS} vectors, {STAGES} stages of {CODES}; torch {torch.__version__}, {platform.processor() or 'CPU'}, "
+        f"{arguments.rounds} interleaved rounds, medians."
+    )
+    text = f"# Speed of residual quantizers\n\n`python benchmarks/quantizers.py`: {about}\n\n{table(rows)}"
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "quantizers.md").write_text(text)
+    (arguments.out / "quantizers.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
