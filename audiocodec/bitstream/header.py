@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 
 from ..errors import BitstreamError, CodecError, ConfigError, ModelMismatchError
 from .fields import Fields, refuse_critical, varint, write_blocks
@@ -116,18 +117,18 @@ class StreamInfo:
             return None
         return -(-self.original_samples * self.sample_rate // (self.original_rate * self.hop_length))
 
-    @property
+    @cached_property
     def sf_bits_per_codebook(self) -> tuple[int, ...]:
         """Space-filling bits of each codebook."""
         return (self.sf_bits,) * self.n_q if isinstance(self.sf_bits, int) else tuple(self.sf_bits)
 
-    @property
+    @cached_property
     def alphabet_sizes(self) -> tuple[int, ...]:
         """How many different codes each codebook has: (size - 1) * 2**sf_bits + 1."""
         sizes = zip(self.codebook_sizes, self.sf_bits_per_codebook, strict=True)
         return tuple(((size - 1) << bits) + 1 for size, bits in sizes)
 
-    @property
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """Bits of a code of each codebook when stored in fixed width."""
         return tuple((alphabet - 1).bit_length() for alphabet in self.alphabet_sizes)
