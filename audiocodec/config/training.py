@@ -7,6 +7,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from .base import Frozen
 from .codec import CodecConfig
 
+RECONSTRUCTION_TERMS = ("mel", "stft_log", "stft_linear", "complex", "loudness", "waveform")
+GENERATOR_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -77,7 +80,7 @@ class LossConfig(Frozen):
             raise ValueError(
                 f"mel_windows has {len(self.mel_windows)} entries and mel_bins {len(self.mel_bins)}: one each"
             )
-        if not any((self.mel, self.stft_log, self.stft_linear, self.complex, self.loudness, self.waveform)):
+        if not any(getattr(self, name) for name in RECONSTRUCTION_TERMS):
             raise ValueError("every reconstruction term has weight 0; give one of mel, stft_log, ... a weight")
         return self
 

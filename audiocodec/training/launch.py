@@ -8,15 +8,20 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 
 from ..config.training import TrainConfig
+from .estimate import estimate
 from .trackers import installed
 from .trainer import Trainer
 
 _STUCK = timedelta(minutes=30)  # a process that waits longer for the others gives up with an error
 
 
-def launch(config: TrainConfig, resume: str = "") -> int:
+def launch(config: TrainConfig, resume: str = "", estimate_only: bool = False) -> int:
     """Train in this process, one of those that `accelerate launch` started, or the only one.
 
+    Args:
+        config: the whole experiment.
+        resume: see Trainer.
+        estimate_only: measure a few steps and say what the run will cost, instead of running it.
     Returns:
         exit code, see Trainer.run.
     """
@@ -34,4 +39,7 @@ def launch(config: TrainConfig, resume: str = "") -> int:
         kwargs_handlers=[InitProcessGroupKwargs(timeout=_STUCK)],
         **installed(run.trackers, Path(run.dir)),
     )
+    if estimate_only:
+        print(estimate(config, accelerator))
+        return 0
     return Trainer(config, accelerator, resume).run()

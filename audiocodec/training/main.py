@@ -35,6 +35,9 @@ def _train(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--resume", default="", metavar="auto|CHECKPOINT", help="go on from the newest or from this checkpoint"
     )
+    parser.add_argument(
+        "--estimate", action="store_true", help="measure a few steps, print speed, memory and time, end"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings laid over the file, optim.lr=3e-4")
     options = parser.parse_intermixed_args(arguments)
     config = load(TrainConfig, options.config, options.overrides)
@@ -43,7 +46,7 @@ def _train(arguments: Sequence[str]) -> int:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from .launch import launch
 
-    return launch(config, options.resume)
+    return launch(config, options.resume, estimate_only=options.estimate)
 
 
 def _export(arguments: Sequence[str]) -> int:

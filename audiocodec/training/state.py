@@ -7,15 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from ..codec import Codec
-from ..config.training import TrainConfig
+from ..config.training import GENERATOR_TERMS, TrainConfig
 from ..data.seeding import Stream, torch_seed
 from ..losses import Balancer, Discriminators
 from .ema import AveragedWeights
 from .scaling import LossScaler
 from .schedule import scaled_lr
-
-RECONSTRUCTION_TERMS = ("mel", "stft_log", "stft_linear", "complex", "loudness", "waveform")
-GENERATOR_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
 
 
 @dataclass

@@ -19,6 +19,7 @@ _SHOWN = (
     "feature_matching",
     "discriminator",
 )
+_VALID_SHOWN = ("loss", "mel_distance", "pesq_wb", "stoi")
 
 
 class MetricsFile:
@@ -99,7 +100,7 @@ class Display:
 
 
 def _figures(valid: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
-    return [(name, value) for name, value in valid.items() if isinstance(value, int | float)]
+    return [(name, value) for name, value in valid.items() if name.partition("@")[0] in _VALID_SHOWN]
 
 
 def _rows(path: Path) -> Iterable[tuple[dict[str, Any], str]]:

@@ -24,7 +24,8 @@ class Trackers:
 
     def __init__(self, accelerator: Accelerator, config: TrainConfig, step: int, warn: Callable[[str], None]):
         self._warn, self._sample_rate = warn, config.model.sample_rate
-        settings = {"dir": config.run.dir, "seed": config.run.seed, "max_steps": config.run.max_steps}
+        # TensorBoard would turn settings into an event folder of their own at every start; config.yaml has them anyway.
+        settings = None if config.run.trackers == ("tensorboard",) else _flat(config.model_dump(mode="json"))
         kwargs = {"tensorboard": {"purge_step": step + 1}} if step else {}
         try:
             accelerator.init_trackers("", config=settings, init_kwargs=kwargs)
