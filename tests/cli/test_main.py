@@ -53,9 +53,7 @@ def test_help_imports_neither_torch_nor_rich_and_is_quick():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0, result.stderr
-    cpu_s = (
-        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    )  # wall time would count other processes
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime  # wall time would count other processes
     assert cpu_s < 0.4
 
 
