@@ -35,7 +35,10 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """Importing a submodule binds its name in the package; `audiocodec.compress` stays the function all the same."""
+    """Importing a submodule binds its name in the package; `audiocodec.compress` stays the function all the same.
+
+    What else is in the module comes by `from audiocodec.compress import compress_file`.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _HOMES or not isinstance(value, ModuleType):

@@ -26,7 +26,7 @@ class AudioReader:
     """Reads a recording from front to back.
 
     Args:
-        source: path, or binary file object (seekable or not).
+        source: path, or binary file object; one that can seek is read from its start, wherever it stands.
     Attributes:
         name: what messages call it.
         sample_rate: Hz.
