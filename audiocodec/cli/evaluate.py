@@ -26,6 +26,7 @@ def evaluate(
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds for one file and codec.")] = 900.0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N recordings.")] = None,
     examples: Annotated[int, typer.Option("--examples", min=0, help="Worst files to hear in the report.")] = 10,
+    listen: Annotated[int, typer.Option("--listen", min=0, help="Also make a blind test of N recordings.")] = 0,
     lyra_weights: Annotated[
         str | None, typer.Option("--lyra-weights", help="Folder with Lyra's .tflite files.")
     ] = None,
@@ -35,6 +36,7 @@ def evaluate(
 ) -> None:
     """Score codecs on recordings and write tables, plots and a report; an interrupted run is taken up again."""
     from ..data.manifest import collect
+    from ..evaluation.listening import spread_over, write_page
     from ..evaluation.outputs import write_outputs
     from ..evaluation.own import OwnCodec
     from ..evaluation.peers import parse
@@ -48,7 +50,7 @@ def evaluate(
     systems = [*(OwnCodec(model, rate) for model in models for rate in rates), *parse(peers, lyra_weights)]
     if not systems:
         console.usage_error("nothing to evaluate: give --codec, --peers or both")
-    recordings = collect(data)[:limit]
+    recordings, wanted = collect(data)[:limit], choose(metrics)
     n_processes = jobs or os.cpu_count() or 1
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     out.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,7 @@ def evaluate(
             evaluation = run(
                 recordings,
                 systems,
-                choose(metrics),
+                wanted,
                 out,
                 pool,
                 sample_rate=sample_rate,
@@ -65,6 +67,9 @@ def evaluate(
                 report=report,
             )
         summaries = write_outputs(evaluation, out, pool, command=command, n_examples=examples)
+        if listen:
+            page, key = write_page(evaluation, spread_over(list(evaluation.paths), listen), out, pool)
+            print(f"{page}: for listeners; {key}: not for them; recipes/listening.py puts their answers together")
     print(brief(evaluation, summaries))
     print(f"\n{evaluation.wall_s:.0f} s; {out / 'report.html'}, {out / 'table.md'}, {out / 'table.csv'}")
     if failed := sum(summary.n_failed for summary in summaries):
