@@ -10,6 +10,7 @@ A failure is printed with the file in hexadecimal and ends the run with exit cod
 """
 
 import argparse
+import importlib
 import io
 import sys
 import time
@@ -17,6 +18,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -109,18 +111,30 @@ def run(harness: str, executions: int, seconds: float, seed: int) -> Counter:
     return counts
 
 
-def run_atheris(seconds: float) -> None:
-    """The same readers, with files found by coverage (libFuzzer)."""
+def run_atheris(seconds: float, folder: Path) -> None:
+    """The same readers, with files found by coverage (libFuzzer).
+
+    Args:
+        seconds: how long.
+        folder: where the files that reached new code are kept, for the next run to start from.
+    """
     import atheris
 
-    corpus = Corpus()
-    atheris.instrument_all()  # whatever is loaded: the readers are
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("audiocodec", "benchmarks")]:
+        del sys.modules[name]
+    with atheris.instrument_imports(include=["audiocodec"]):  # once more, so that coverage is seen
+        fuzz = importlib.import_module("benchmarks.fuzz_container")
+    corpus = fuzz.Corpus()
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(corpus.bytes):
+        for choice in range(2 * len(TARGETS)):
+            (folder / f"good_{number}_{choice}").write_bytes(bytes([choice]) + data)
 
     def one(data: bytes) -> None:
         if data:
-            check(repair_checksums(data[1:]) if data[0] & 1 else data[1:], corpus.tables, data[0] >> 1)
+            fuzz.check(repair_checksums(data[1:]) if data[0] & 1 else data[1:], corpus.tables, data[0] >> 1)
 
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(seconds)}", "-max_len=4096"], one)
+    atheris.Setup([sys.argv[0], str(folder), f"-max_total_time={int(seconds)}", "-max_len=4096"], one)
     atheris.Fuzz()
 
 
@@ -132,9 +146,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="per harness")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--atheris", action="store_true")
+    parser.add_argument("--corpus", type=Path, default=Path("out/fuzz_container"), help="files found, with --atheris")
     options = parser.parse_args()
     if options.atheris:
-        return run_atheris(options.seconds)
+        return run_atheris(options.seconds, options.corpus)
     for harness in HARNESSES if options.harness == "both" else [options.harness]:
         started = time.perf_counter()
         counts = run(harness, options.executions, options.seconds, options.seed)

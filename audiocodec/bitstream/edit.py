@@ -34,9 +34,13 @@ def cut(
         ConfigError: the stretch is empty backwards or beyond the end.
         BitstreamError: the source is damaged.
     """
+    return cut_reader(Reader(source, tables=tables), target, start_frame, end_frame)
+
+
+def cut_reader(reader: Reader, target: BinaryIO, start_frame: int, end_frame: int | None = None) -> StreamInfo:
+    """As `cut`, from a strict reader that has read nothing but the header yet."""
     if start_frame < 0 or (end_frame is not None and end_frame < start_frame):
         raise ConfigError(f"cannot cut frames {start_frame} to {end_frame}: give 0 <= start <= end")
-    reader = Reader(source, tables=tables)
     writer = _writer_like(reader, target)
     if reader.seekable or start_frame:
         reader.seek(start_frame)
@@ -45,12 +49,13 @@ def cut(
         if end_frame is not None and packet.frame >= end_frame:
             break
         stop = packet.end if end_frame is None else min(end_frame, packet.end)
-        _copy(packet, position - packet.frame, stop - packet.frame, reader, writer, tables)
+        _copy(packet, position - packet.frame, stop - packet.frame, reader, writer)
         position = stop
         if position == end_frame:
             break
     if end_frame is not None and position < end_frame:
-        raise ConfigError(f"cannot cut up to frame {end_frame}: the file has {position} frames")
+        seconds = float(position / reader.info.frame_rate)
+        raise ConfigError(f"cannot cut up to frame {end_frame}: the file has {position} frames ({seconds:g} s)")
     first = _samples(start_frame, reader.info)
     last = _samples(position, reader.info)
     if reader.info.original_samples is not None:
@@ -74,14 +79,18 @@ def truncate(source: BinaryIO, target: BinaryIO, n_q: int, *, tables: Tables | N
         ConfigError: there are not so many codebooks.
         BitstreamError: the source is damaged.
     """
-    reader = Reader(source, tables=tables)
+    return truncate_reader(Reader(source, tables=tables), target, n_q)
+
+
+def truncate_reader(reader: Reader, target: BinaryIO, n_q: int) -> StreamInfo:
+    """As `truncate`, from a strict reader that has read nothing but the header yet."""
     writer = _writer_like(reader, target, reader.info.first_codebooks(n_q))
     for packet in reader.packets():
         if packet.mode == MODE_LOST or packet.n_q <= n_q:
             writer.write_packet(replace(packet, n_q=min(packet.n_q, n_q)))
         elif packet.joined:
             codes = reader.decode(packet)[:, :n_q]
-            writer.write_packet(encode_packet(codes, packet.frame, writer.info, tables))
+            writer.write_packet(encode_packet(codes, packet.frame, writer.info, reader.tables))
         else:
             writer.write_packet(replace(packet, n_q=n_q, payload=_first_layers(packet, n_q, reader.info)))
     return _close(writer, reader.info.original_samples)
@@ -127,14 +136,14 @@ def _close(writer: Writer, samples: int | None) -> StreamInfo:
     return replace(writer.info, original_samples=samples)
 
 
-def _copy(packet: Packet, start: int, stop: int, reader: Reader, writer: Writer, tables: Tables | None) -> None:
+def _copy(packet: Packet, start: int, stop: int, reader: Reader, writer: Writer) -> None:
     """Copy frames `start` to `stop` of a packet: as it is where all are wanted, decoded and coded anew otherwise."""
     frame = writer.n_frames
     if packet.mode == MODE_LOST or (start == 0 and stop == packet.n_frames):
         writer.write_packet(replace(packet, frame=frame, n_frames=stop - start, redundant=False))
     elif start < stop:
         codes = reader.decode(packet)[:, :, start:stop]
-        writer.write_packet(encode_packet(codes, frame, writer.info, tables))
+        writer.write_packet(encode_packet(codes, frame, writer.info, reader.tables))
 
 
 def _first_layers(packet: Packet, n_q: int, info: StreamInfo) -> bytes:

@@ -72,7 +72,7 @@ class Reader:
         self.footer: Footer | None = None
         self.ended_well = False  # the footer was met after the last packet
         if info is not None:
-            self._info, self._header = info, encode_header(info)
+            self._info, self._header = replace(info, original_samples=None), encode_header(info)
         else:
             self._info, self._header = self._find_header() if tolerant else read_header(self._source.exactly)
         self._start = self._source.position  # of the first packet
