@@ -13,6 +13,7 @@ import torch
 
 import audiocodec
 from audiocodec.audio.io import read_audio, write_audio
+from audiocodec.audio.resample import resample
 from audiocodec.bitstream.container import Reader
 from audiocodec.bitstream.container import read as read_container
 from audiocodec.codec import Codec
@@ -49,6 +50,15 @@ def test_codes_and_audio_are_those_of_the_codec_itself(tiny_codec):
     assert (info.original_samples, info.original_rate, info.channels) == (20_000, 16000, 2)
     expected = tiny_codec.decode(codes, length=20_000)[:, 0].numpy()
     np.testing.assert_allclose(decompress(data, model=tiny_codec)[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_other_rates_are_resampled_there_and_back_without_a_shift(tiny_codec, rate):
+    wav = noise(3 * rate + 7)
+    codes = tiny_codec.encode(torch.from_numpy(resample(wav, rate, 16000))[None])
+    expected = resample(tiny_codec.decode(codes)[0].numpy(), 16000, rate)[:, : wav.shape[1]]
+    decoded, _ = decompress(compress(wav, sample_rate=rate, model=tiny_codec), model=tiny_codec)
+    np.testing.assert_allclose(decoded, expected, atol=1e-5)
 
 
 def test_a_stereo_codec_takes_any_number_of_channels():
