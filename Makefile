@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint bench clean
+.PHONY: help venv demo test lint check bench fuzz clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +36,11 @@ lint: $(STAMP) ## style, types, direction of imports
 
 check: lint test ## all that must hold before a commit: lint and test
 
-bench: $(STAMP) ## measure speed and memory: every script in benchmarks
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(STAMP) ## measure the speed of the quantizers, beside others where those are installed
+	$(BIN)/python -m benchmarks.quantizers
+
+fuzz: $(STAMP) ## throw damaged and forged .anc files at every reader for a minute
+	$(BIN)/python -m benchmarks.fuzz_container --seconds 60
 
 clean: ## delete outputs and caches; .venv stays
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

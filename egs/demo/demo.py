@@ -55,6 +55,7 @@ def main() -> None:
 def run(recording: Path, model: str, out: Path) -> None:
     """Make all files of the demo under `out` and print the table."""
     out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # as the command line does; speeds are those of one core
     codec = audiocodec.Codec.from_pretrained(model)
     original, sample_rate = read_audio(recording)
     audiocodec.decompress(audiocodec.compress(original, sample_rate=sample_rate, model=codec), model=codec)  # warm up
@@ -64,10 +65,9 @@ def run(recording: Path, model: str, out: Path) -> None:
     draw(original, trials, sample_rate, picture)
 
     seconds = original.shape[1] / sample_rate
-    threads = torch.get_num_threads()
     console = Console()
     console.print(table(original, trials, sample_rate, title=f"{recording.name}, {seconds:.2f} s, model {codec.name}"))
-    console.print(f"Speeds are of whole calls, from file to file, on {threads} CPU threads. Listen and look:")
+    console.print("Speeds are of whole calls, from file to file, on one CPU core. Listen and look:")
     files = [recording, *(path for trial in trials for path in (trial.compressed, trial.decoded)), picture]
     for path in files:
         console.print(f"  {display(path)}", highlight=False, soft_wrap=True)
