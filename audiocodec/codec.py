@@ -278,7 +278,7 @@ class Codec(nn.Module):
         text = json.dumps(self.config.model_dump(mode="json"), indent=2) + "\n"
         (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
         state = {k: (v.to(dtype) if v.is_floating_point() else v).contiguous() for k, v in self.state_dict().items()}
-        safetensors.torch.save_file(state, folder / WEIGHTS_FILE)
+        (folder / WEIGHTS_FILE).write_bytes(safetensors.torch.save(state))
         return folder
 
     @classmethod
@@ -300,7 +300,7 @@ class Codec(nn.Module):
             tree: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{folder / CONFIG_FILE}: not readable as JSON: {error}") from error
-        codec = cls(validate(CodecConfig, tree, str(folder / CONFIG_FILE)), name=Path(name).name)
+        codec = cls(validate(CodecConfig, tree, str(folder / CONFIG_FILE)), name=Path(name).resolve().name)
         try:
             state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
             codec.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=True)
