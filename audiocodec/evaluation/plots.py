@@ -8,6 +8,7 @@ import numpy as np
 
 from ..metrics.base import Metric
 from .measure import Record
+from .peers.pcm import Pcm
 from .statistics import Summary
 from .tables import heading
 
@@ -52,7 +53,7 @@ def rate_distortion(summaries: Sequence[Summary], metric: Metric, own: set[str])
     """Mean of a metric against measured bitrate, a curve for each family, bars for the 95 % intervals.
 
     Args:
-        summaries: one a system; those without an answer are left out.
+        summaries: one a system; those without an answer are left out, and uncoded samples are.
         metric: the ordinate.
         own: families of our own codecs.
     Returns:
@@ -60,6 +61,7 @@ def rate_distortion(summaries: Sequence[Summary], metric: Metric, own: set[str])
     """
     figure, axes = _canvas(6.4, 4.0)
     look = styles(summaries, own)
+    summaries = [s for s in summaries if s.family != Pcm.family]  # a ceiling far to the right would squeeze the rest
     for family, style in look.items():
         points = [s for s in summaries if s.family == family and s.metrics[metric.name].n_answered]
         points.sort(key=lambda s: s.bitrate)

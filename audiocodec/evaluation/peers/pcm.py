@@ -11,7 +11,7 @@ class Pcm(System):
     """16-bit samples, nothing coded."""
 
     sample_rate: int = 16000
-    family = "PCM, 16 bit"
+    family = "16-bit PCM"
     counted = "samples only"
 
     @property
