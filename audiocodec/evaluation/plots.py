@@ -76,7 +76,8 @@ def rate_distortion(summaries: Sequence[Summary], metric: Metric, own: set[str])
     axes.set_ylabel(heading(metric))
     if metric.better == "lower":
         axes.invert_yaxis()  # better is up in every picture
-    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return _png(figure)
 
 
