@@ -121,6 +121,7 @@ class DiscriminatorConfig(Frozen):
     period_channels: tuple[Annotated[int, Field(ge=1)], ...] = (32, 128, 512, 1024, 1024)
     stft_windows: Windows = (512, 1024, 2048)
     stft_channels: int = Field(32, ge=1)
+    window_s: Positive | None = None  # only a random stretch of each crop is judged, which costs less; null: all of it
     lr: Positive = 3e-4
     betas: tuple[Share, Share] = (0.8, 0.99)
     weight_decay: NonNegative = 0.0
@@ -199,6 +200,9 @@ class TrainConfig(Frozen):
             raise ValueError(
                 f"data.segment_s={self.data.segment_s} is shorter than the longest loss window ({longest} samples)"
             )
+        judged = min(self.segment_s, self.discriminator.window_s or self.segment_s) * self.model.sample_rate
+        if self.adversarial and judged < max((0, *self.discriminator.stft_windows)):
+            raise ValueError(f"discriminator.stft_windows are longer than the {judged:.0f} samples that are judged")
         n_q = self.model.quantizer.n_q
         if any(k > n_q for k in self.run.validate_n_q):
             raise ValueError(

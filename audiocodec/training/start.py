@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from ..config.loader import validate
 from ..config.training import TrainConfig
 from ..data.dataset import CropDataset
 from ..data.sampler import RowSampler
@@ -18,8 +19,8 @@ from .checkpoints import Checkpoints, read_config
 from .state import TrainState
 
 Say = Callable[[str], None]
-# Settings of the model that shape its training, not what its weights mean: a run may go on with others.
-_TRAINING_ONLY = ("model.quantizer.dropout", "model.quantizer.noise", "model.quantizer.replacement_")
+# settings that decide which weights there are
+_SHAPING = ("model.sample_rate", "model.channels", "model.network.", "model.quantizer.n_q", "model.quantizer.codebook_")
 
 
 def find_checkpoint(config: TrainConfig, checkpoints: Checkpoints, resume: str, say: Say) -> Path | None:
@@ -48,14 +49,22 @@ def find_checkpoint(config: TrainConfig, checkpoints: Checkpoints, resume: str, 
         raise ConfigError(
             f"--resume {resume}: no such checkpoint folder; use auto, or one of {checkpoints.folder}/step-*"
         )
-    changes = list(_changes(read_config(found), config.model_dump(mode="json")))
-    if model := [line for line in changes if line.startswith("model.") and not line.startswith(_TRAINING_ONLY)]:
+    changes = _changes(_as_read_now(read_config(found), found), config.model_dump(mode="json"))
+    if model := [line for line in changes if line.startswith(_SHAPING)]:
         raise ModelMismatchError(
             f"{found} was trained with another model: {'; '.join(model)}; use run.init_from to start from it"
         )
     for line in changes:
         say(f"changed since {found.name}: {line}")
     return found
+
+
+def _as_read_now(tree: dict[str, Any], source: Path) -> dict[str, Any]:
+    """An old configuration with the defaults of settings that it does not know yet."""
+    try:
+        return validate(TrainConfig, tree, str(source)).model_dump(mode="json")
+    except ConfigError:  # it has settings that are gone: compare what there is
+        return tree
 
 
 def start_from(config: TrainConfig, state: TrainState, say: Say) -> None:

@@ -85,9 +85,10 @@ class TrainStep:
         terms = self.reconstruction(fake, wav)
         report = Terms()
         if judged:
-            real_features = self._judge(wav, fake.detach(), share, report)
+            place = self._judged_place(wav.shape[-1])
+            real_features = self._judge(wav[..., place], fake[..., place].detach(), share, report)
             if contested:
-                terms |= self._contest(fake, real_features)
+                terms |= self._contest(fake[..., place], real_features)
         auxiliary = out.quantized.loss.float() * weights.quantizer
         loss = torch.stack([getattr(weights, name) * value for name, value in terms.items()]).sum() + auxiliary
         scale = share * self.state.scaler.scale
@@ -99,6 +100,15 @@ class TrainStep:
             (scale * loss).backward()
         report |= terms | {"quantizer": auxiliary, "loss": loss}
         return {name: value.detach() for name, value in report.items()}, out.quantized.codes
+
+    def _judged_place(self, length: int) -> slice:
+        """The stretch of the crops that discriminators see in this micro-batch."""
+        window_s = self.config.discriminator.window_s
+        if window_s is None:
+            return slice(None)
+        window = min(length, int(window_s * self.config.model.sample_rate))
+        start = int(torch.randint(length - window + 1, ()))
+        return slice(start, start + window)
 
     def _judge(self, real: Tensor, fake: Tensor, share: float, report: Terms) -> Features:
         """The discriminators' own loss and its gradient; returns their features of the original audio, detached."""

@@ -166,9 +166,9 @@ class Trainer:
             np.save(replay, batch.wav)
             self._save()
             raise CodecError(
-                f"{limit} steps in a row without a finite loss: stopped at step {step}. The weights are still sound "
-                f"and saved in {self.checkpoints.folder}; the last batch is in {replay.name}. Lower optim.lr, "
-                "or look at the data."
+                f"{limit} steps in a row without a finite loss: stopped at step {step}. The weights are those "
+                f"before these steps, saved in {self.checkpoints.folder}; the last batch is in {replay.name}. "
+                "Lower optim.lr, or look at the data."
             )
 
     def _kept_codebooks(self, rows: range) -> Tensor | None:

@@ -44,8 +44,9 @@ def test_a_run_leaves_metrics_checkpoints_config_and_a_model_that_loads(tmp_path
     assert codec.decode(codec.encode(torch.zeros(1, 1, 700)), 700).shape == (1, 1, 700)
 
 
-@pytest.mark.parametrize("warmup", [0, 7])
-@pytest.mark.parametrize(("stop", "number", "code"), [(6, signal.SIGTERM, 143), (9, signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("warmup", "stop", "number", "code"), [(0, 9, signal.SIGINT, 130), (7, 6, signal.SIGTERM, 143)]
+)
 def test_a_stopped_run_resumes_to_the_same_numbers(tmp_path, monkeypatch, warmup, stop, number, code):
     changes = {"model__quantizer__warmup": warmup, "loss__balancer": bool(warmup)}
     whole = make_config(tmp_path, run__dir=str(tmp_path / "whole"), **changes)
@@ -132,9 +133,16 @@ def test_resuming_another_model_is_refused(tmp_path):
         run(make_config(tmp_path, model__quantizer__n_q=3), "auto")
 
 
+def test_settings_that_shape_no_weight_may_change(tmp_path, capsys):
+    run(make_config(tmp_path, run__max_steps=4))
+    changed = make_config(tmp_path, run__max_steps=5, model__quantizer__dropout=0.1, discriminator__window_s=0.05)
+    assert run(changed, "auto") == 0
+    said = capsys.readouterr().err
+    assert "changed since step-00000004: model.quantizer.dropout: 0.5 -> 0.1" in said and len(losses(changed)) == 5
+
+
 def test_unreadable_recordings_are_listed_and_replaced(tmp_path):
-    config = make_config(tmp_path, data__max_bad_share=0.5)
-    (tmp_path / "data/9.wav").write_bytes((tmp_path / "data/3.wav").read_bytes()[:60])
+    make_config(tmp_path)
     (tmp_path / "data/manifest.jsonl").write_text(
         "".join(json.dumps({"path": f"{n}.wav", "duration": 0.8, "sample_rate": 16000}) + "\n" for n in (0, 1, 9))
     )
