@@ -53,7 +53,7 @@ def bare_products(rows: Tensor) -> Call:
     @torch.no_grad()
     def call() -> None:
         for _ in range(STAGES):
-            rows @ codebook.t()  # noqa: B018
+            rows @ codebook.t()
 
     return call
 

@@ -207,7 +207,7 @@ class Quantizer(nn.Module, ABC):
     def _warm_up(self, rows: Tensor, valid: Tensor | None) -> Quantized:
         assert self.reservoir is not None
         self.reservoir.add(rows.detach(), valid)
-        untouched = torch.stack([p.sum() for p in self.parameters()]).sum() * 0  # DDP must see every parameter used
+        untouched = sum((p.sum() for p in self.parameters()), rows.new_zeros(())) * 0  # DDP must see all of them used
         shape = (len(rows), len(self.codebook_sizes)) if self._is_stack() else (len(rows),)
         return Quantized(rows + untouched, rows.new_zeros(shape, dtype=torch.int64), rows.new_zeros(()), {})
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 CPU_BLOCK = 256  # rows whose scores against ~1000 codewords (1 MiB) stay in a core's cache between product and argmin
 GPU_BLOCK = 65_536  # only bounds memory
-SCREENED_ROWS, SCREENED_DIM = 64, 32  # from here on a float32 copy of the table and a second look at the scores pay
+PAIR_BLOCK = 16_384  # rows and codewords compared one by one at a time; only bounds memory
+SCREENED_ROWS, SCREENED_DIM = 64, 32  # from here on a float32 copy of the table pays
 
 
 class Table:
@@ -23,18 +24,19 @@ class Table:
 
     def __init__(self, points: Tensor, offsets: Tensor | None = None):
         self.points = points
-        self.offsets = torch.linalg.vecdot(points, points) / 2 if offsets is None else offsets
+        # A norm squared again: one pass over the codewords without a temporary, which is what a live stream waits for.
+        self.lengths = torch.linalg.vector_norm(points, dim=1)
+        self.offsets = self.lengths.square() / 2 if offsets is None else offsets
 
     @cached_property
-    def coarse(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Float32 points and offsets, and a bound of what rounding does to a score: slope * |row| + constant.
+    def coarse(self) -> tuple[Tensor, Tensor]:
+        """Points and offsets in float32."""
+        return self.points.float(), self.offsets.float()
 
-        A float32 sum of D + 1 products, in any order and of operands rounded to float32, is off by less than
-        (D + 8) u times the sum of the magnitudes, u = 2^-24; twice that for a comparison of two scores.
-        """
-        unit = 2 * (self.points.shape[1] + 8) * 2.0**-24
-        slope = unit * torch.linalg.vector_norm(self.points, dim=1).max()
-        return self.points.float(), self.offsets.float(), slope, unit * self.offsets.abs().max()
+    @cached_property
+    def reach(self) -> tuple[Tensor, Tensor]:
+        """Largest length of a point and largest offset: what rounding errors are proportional to."""
+        return self.lengths.max(), self.offsets.abs().max()
 
 
 def block_size(rows: Tensor) -> int:
@@ -43,7 +45,10 @@ def block_size(rows: Tensor) -> int:
 
 
 def nearest(rows: Tensor, table: Table) -> Tensor:
-    """Index of the best point of `table` for each row; a tie goes to the lowest index.
+    """Index of the best point of `table` for each row; of equal scores the lowest index wins.
+
+    In float64 on the CPU the answer for a row does not depend on the other rows, on their number or on the order in
+    which a matrix product adds: scores closer than its rounding errors are computed again, each on its own.
 
     Args:
         rows: [N, D], float32 or float64, the dtype of the table.
@@ -52,35 +57,57 @@ def nearest(rows: Tensor, table: Table) -> Tensor:
         [N] int64 in [0, K).
     """
     with torch.no_grad():
-        on_host = rows.device.type == "cpu" and not torch.compiler.is_compiling()
         if len(rows) <= block_size(rows):
-            return _search(rows, table, on_host)
-        return torch.cat([_search(block, table, on_host) for block in rows.split(block_size(rows))])
+            return _search(rows, table)
+        return torch.cat([_search(block, table) for block in rows.split(block_size(rows))])
 
 
-def _search(rows: Tensor, table: Table, on_host: bool) -> Tensor:
-    if on_host and rows.dtype == torch.float64 and len(rows) >= SCREENED_ROWS and rows.shape[1] >= SCREENED_DIM:
-        return _screened(rows, table)
+def _search(rows: Tensor, table: Table) -> Tensor:
+    if rows.device.type != "cpu" or torch.compiler.is_compiling():
+        return torch.addmm(table.offsets, rows, table.points.t(), alpha=-1).argmin(dim=1)
+    if rows.dtype == torch.float64:
+        return _exact(rows, table)
     scores = torch.addmm(table.offsets, rows, table.points.t(), alpha=-1)
-    if on_host:  # on the CPU torch's argmin over the last axis takes longer than the product; NumPy's is vectorised
-        return torch.from_numpy(scores.numpy().argmin(axis=1))
-    return scores.argmin(dim=1)
+    # On the CPU torch's argmin over the last axis takes longer than the matrix product; NumPy's is vectorised.
+    return torch.from_numpy(scores.numpy().argmin(axis=1))
 
 
-def _screened(rows: Tensor, table: Table) -> Tensor:
-    """The float64 answer at little more than the price of float32.
+def _exact(rows: Tensor, table: Table) -> Tensor:
+    """The float64 answer, for many rows at little more than the price of float32.
 
-    Float32 scores decide wherever the second best is further off than rounding can explain; only the other rows
-    (about one in a thousand) are scored in float64.
+    The scores of a matrix product (in float32 where that pays) decide wherever the second best is further off than
+    rounding can explain. All codewords within that distance of the best are then compared one by one.
     """
-    points, offsets, slope, constant = table.coarse
-    scores = torch.addmm(offsets, rows.float(), points.t(), alpha=-1)
+    screened = len(rows) >= SCREENED_ROWS and rows.shape[1] >= SCREENED_DIM
+    points, offsets = table.coarse if screened else (table.points, table.offsets)
+    scores = torch.addmm(offsets, rows.to(points.dtype), points.t(), alpha=-1)
     best = torch.from_numpy(scores.numpy().argmin(axis=1))
     lowest = scores.gather(1, best[:, None])
-    second = torch.from_numpy(scores.scatter_(1, best[:, None], torch.inf).numpy().min(axis=1))
-    doubt = second - lowest[:, 0] <= slope * torch.linalg.vector_norm(rows, dim=1) + constant
-    unsure = torch.nonzero(doubt | ~torch.isfinite(lowest[:, 0]))[:, 0]
+    margin = _rounding(rows, table, points.dtype)
+    rivals = torch.from_numpy(scores.scatter(1, best[:, None], torch.inf).numpy().min(axis=1))
+    unsure = torch.nonzero(~(rivals - lowest[:, 0] > margin))[:, 0]  # also where infinities make it not a number
     if len(unsure):
-        exact = torch.addmm(table.offsets, rows[unsure], table.points.t(), alpha=-1)
-        best[unsure] = torch.from_numpy(exact.numpy().argmin(axis=1))
+        near = ~(scores[unsure] - lowest[unsure] > margin[unsure, None])
+        best[unsure] = _compare(rows[unsure], table, near)
     return best
+
+
+def _rounding(rows: Tensor, table: Table, dtype: torch.dtype) -> Tensor:
+    """How far off the difference of two scores [N] can be, at most.
+
+    A sum of D + 1 products, in any order and of operands rounded once, is off by less than (D + 8) u times the sum of
+    the magnitudes, where u is half the spacing of numbers at 1; and a difference of two by twice that.
+    """
+    longest, largest = table.reach
+    unit = (rows.shape[1] + 8) * torch.finfo(dtype).eps
+    return unit * (torch.linalg.vector_norm(rows, dim=1) * longest + largest)
+
+
+def _compare(rows: Tensor, table: Table, near: Tensor) -> Tensor:
+    """Best of the candidates `near` [N, K] bool of each row, every score computed on its own: [N] int64."""
+    scores = torch.full(near.shape, torch.inf, dtype=rows.dtype)
+    row, code = torch.nonzero(near, as_tuple=True)
+    for some, codes in zip(row.split(PAIR_BLOCK), code.split(PAIR_BLOCK), strict=True):
+        products = (rows[some] * table.points[codes]).sum(dim=1)
+        scores[some, codes] = table.offsets[codes] - products
+    return torch.from_numpy(scores.numpy().argmin(axis=1))
