@@ -157,6 +157,7 @@ class RunConfig(Frozen):
     nan_limit: int = Field(5, ge=1)  # stop after this many steps in a row without a finite loss
     init_from: str | None = None  # folder of a codec or of a checkpoint whose weights are the start
     init_parts: tuple[Literal["encoder", "quantizer", "decoder"], ...] = ("encoder", "quantizer", "decoder")
+    init_companions: bool = False  # also discriminators and optimizer moments, where init_from is a checkpoint
     freeze: tuple[Literal["encoder", "quantizer", "decoder"], ...] = ()
 
 

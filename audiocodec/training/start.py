@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..config.loader import validate
@@ -15,6 +15,8 @@ from ..config.training import TrainConfig
 from ..data.dataset import CropDataset
 from ..data.sampler import RowSampler
 from ..errors import ConfigError, ModelMismatchError
+from ..quantizers.base import Quantizer
+from ..quantizers.randomness import generator_for
 from .checkpoints import Checkpoints, read_config
 from .state import TrainState
 
@@ -70,7 +72,9 @@ def _as_read_now(tree: dict[str, Any], source: Path) -> dict[str, Any]:
 def start_from(config: TrainConfig, state: TrainState, say: Say) -> None:
     """Load the weights of `run.init_from` into the parts named by `run.init_parts`.
 
-    A checkpoint folder also gives discriminators and the moments of both optimizers, where they fit.
+    A quantizer of another method takes over the codewords: a space-filling curve is laid through them in their best
+    order, statistics of EMA start from them. With `run.init_companions` a checkpoint's discriminators and the moments
+    of both optimizers come along as far as they fit.
 
     Raises:
         ConfigError: there are no weights in the folder.
@@ -78,24 +82,42 @@ def start_from(config: TrainConfig, state: TrainState, say: Say) -> None:
     """
     folder = Path(config.run.init_from or "")
     try:
-        tensors = safetensors.torch.load_file(folder / "model.safetensors")
-    except (OSError, safetensors.SafetensorError) as error:
+        weights = {"model": load_file(folder / "model.safetensors")}
+        weights |= {p.stem: load_file(p) for p in folder.glob("*.safetensors") if p.stem not in weights}
+    except (OSError, SafetensorError) as error:
         raise ConfigError(f"run.init_from={folder}: no readable model.safetensors there: {error}") from None
     for part in config.run.init_parts:
-        mine = {
-            key.removeprefix(f"{part}."): value.float() if value.is_floating_point() else value
-            for key, value in tensors.items()
-            if key.startswith(f"{part}.")
-        }
+        mine = {name.removeprefix(f"{part}."): t for name, t in weights["model"].items() if name.startswith(f"{part}.")}
+        mine = {name: t.float() if t.is_floating_point() else t for name, t in mine.items()}
+        module = state.codec.get_submodule(part)
         try:
-            state.codec.get_submodule(part).load_state_dict(mine)
+            if part == "quantizer" and mine.keys() != module.state_dict().keys():
+                _take_over(state.codec.quantizer, mine)
+                say("the quantizer is of another method: it starts from the codewords that are there")
+            else:
+                module.load_state_dict(mine)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise ModelMismatchError(
                 f"run.init_from={folder}: {part} does not fit: {reason}; leave it out of run.init_parts"
             ) from None
     state.ema.restart_all()
-    say(f"started from {folder}: {', '.join(config.run.init_parts)}")
+    more = state.load_companions(weights) if config.run.init_companions else []
+    say(f"started from {folder}: {', '.join([*config.run.init_parts, *more])}")
+
+
+@torch.no_grad()
+def _take_over(quantizer: Quantizer, tensors: Mapping[str, Tensor]) -> None:
+    """Start every codebook from the codewords of another method, each codeword its own cluster."""
+    wanted = quantizer.state_dict()
+    fitting = {name: t for name, t in tensors.items() if name in wanted and wanted[name].shape == t.shape}
+    lacking = [name for name in wanted if name.endswith("codebook") and name not in fitting]
+    if lacking:
+        raise RuntimeError(f"no codewords of that size for {', '.join(lacking)}")
+    quantizer.load_state_dict(fitting, strict=False)
+    quantizer.reservoir = None
+    for index, codebook in enumerate(quantizer.codebooks()):
+        codebook.init_rows(codebook.codebook.detach().clone(), generator_for(quantizer.seed, index))
 
 
 def start_codebooks(

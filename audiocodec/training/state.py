@@ -69,6 +69,30 @@ class TrainState:
         self.step, self.skipped = numbers["step"], numbers["skipped"]
         self.counters = dict(numbers["counters"])
 
+    def load_companions(self, tensors: dict[str, dict[str, Tensor]]) -> list[str]:
+        """Take discriminators and optimizer moments of another run, as far as their shapes fit.
+
+        Args:
+            tensors: file stem -> named tensors, as of a checkpoint.
+        Returns:
+            what was taken.
+        """
+        taken = []
+        judges, theirs = self.discriminators, tensors.get("discriminators", {})
+        if judges is not None and _shapes(judges.state_dict()) == _shapes(theirs):
+            judges.load_state_dict(theirs)
+            taken.append("discriminators")
+        pairs: list[tuple[str, torch.optim.Optimizer, nn.Module]] = [("optimizer", self.optimizer, self.codec)]
+        if judges is not None and taken and self.discriminator_optimizer is not None:
+            pairs.append(("discriminator_optimizer", self.discriminator_optimizer, judges))
+        for stem, optimizer, module in pairs:
+            shapes = {name: p.shape for name, p in module.named_parameters() if p.requires_grad}
+            moments = _fitting_moments(tensors.get(stem, {}), shapes)
+            if moments:
+                _load_optimizer(optimizer, module, moments)
+                taken.append(stem)
+        return taken
+
 
 def build_state(config: TrainConfig, device: torch.device) -> TrainState:
     """Build networks and optimizers; every process of a run gets the same weights.
@@ -121,6 +145,17 @@ def _generator_optimizer(config: TrainConfig, codec: Codec) -> torch.optim.Optim
     for group in groups:
         group["full_lr"] = group["lr"]
     return torch.optim.AdamW(groups, betas=optim.betas, eps=optim.eps, fused=True)
+
+
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def _fitting_moments(moments: dict[str, Tensor], shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """The moments of parameters that are trained here in the same shape; counters of steps are scalars."""
+    owners = {path: path.rpartition("/")[0] for path in moments}
+    alien = {owners[path] for path, t in moments.items() if t.dim() and t.shape != shapes.get(owners[path])}
+    return {path: t for path, t in moments.items() if owners[path] in shapes and owners[path] not in alien}
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 
 from audiocodec.codec import Codec
 from audiocodec.errors import ConfigError, ModelMismatchError
@@ -151,6 +152,42 @@ def test_unreadable_recordings_are_listed_and_replaced(tmp_path):
     assert run(config) == 0
     (line,) = (tmp_path / "run/bad_files.txt").read_text().splitlines()
     assert line.startswith(str(tmp_path / "data/9.wav")) and "Format not recognised" in line
+
+
+@pytest.mark.parametrize("method", ["sf_diveq", "ema", "nsvq"])
+def test_another_quantizer_takes_over_the_codewords(tmp_path, capsys, method):
+    run(make_config(tmp_path, run__max_steps=4, model__quantizer__method="ste"))
+    start = tmp_path / "run/checkpoints/step-00000004"
+    config = make_config(
+        tmp_path, run__dir=str(tmp_path / "next"), run__init_from=str(start), model__quantizer__method=method
+    )
+    trainer = trainer_module.Trainer(config, Accelerator(cpu=True))
+    trainer.display.close()
+    before = Codec.from_pretrained(start).quantizer
+    for old, new in zip(before.codebooks(), trainer.state.codec.quantizer.codebooks(), strict=True):
+        distances = torch.cdist(old.codebook.detach(), new.codebook.detach())
+        assert distances.min(dim=0).values.max() < 1e-3 and distances.min(dim=1).values.max() < 1e-3
+    said = capsys.readouterr().err
+    assert ("of another method" in said) == (method != "nsvq")  # whose weights have the names of STE's
+    assert run(config) == 0
+
+
+def test_fine_tuning_takes_discriminators_and_moments_along_when_asked(tmp_path):
+    first = make_config(tmp_path, run__max_steps=8)
+    run(first)
+    start = str(tmp_path / "run/checkpoints/step-00000008")
+    for companions in (False, True):
+        folder = str(tmp_path / f"next{companions}")
+        config = make_config(tmp_path, run__dir=folder, run__init_from=start, run__init_companions=companions)
+        trainer = trainer_module.Trainer(config, Accelerator(cpu=True))
+        trainer.display.close()
+        one, two = (
+            final_tensors(first),
+            {f"{k}/{n}": t for k, v in trainer.state.tensors().items() for n, t in v.items()},
+        )
+        for stem in ("discriminators", "optimizer", "discriminator_optimizer"):
+            same = [name in two and torch.equal(t, two[name]) for name, t in one.items() if name.startswith(f"{stem}/")]
+            assert all(same) if companions else not all(same), stem
 
 
 def test_fine_tuning_starts_from_a_run_and_leaves_frozen_parts_alone(tmp_path):
