@@ -55,7 +55,7 @@ def read(fileobj: BinaryIO, *, tables: Tables | None = None) -> tuple[StreamInfo
         tables: the entropy tables of the model, needed for files that were written with them.
     Returns:
         What the file says of itself, and its codes [C, K, T], uint16 (uint32 where a codebook needs more).
-        At most 64 times the bytes of the file are allocated (128 with uint32), whatever it claims.
+        Whatever it claims, at most 4 MiB and 64 bytes for each byte of the file are allocated (128 with uint32).
     Raises:
         BitstreamError: not a .anc file, truncated, damaged, or with marked gaps (use Reader for those).
     """
