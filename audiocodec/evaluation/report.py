@@ -8,9 +8,10 @@ from ..metrics.base import Metric
 from .examples import MAX_S, Example, StageUse
 from .media import data_uri
 from .own import OwnCodec
+from .peers.pcm import Pcm
 from .plots import rate_distortion, spread
 from .run import Evaluation
-from .statistics import Interval, Summary
+from .statistics import Interval, Summary, duels
 from .tables import counted, digits, failures, heading, number
 
 TEMPLATE = "report.html.j2"
@@ -52,6 +53,8 @@ def html(
         curves=[_plot(rate_distortion(summaries, m, own), f"{m.label} against bitrate") for m in evaluation.metrics],
         spreads=[_plot(spread(evaluation.records, summaries, main_metric, own), f"{main_metric.label} of every file")],
         use=use or {},
+        duels=_duels(evaluation, main_metric),
+        rivals=[system.name for system in evaluation.systems if isinstance(system, OwnCodec)],
         examples=[_example(example, main_metric, own, evaluation) for example in examples],
         worst_by=main_metric.label,
         max_s=f"{MAX_S:g}",
@@ -100,6 +103,23 @@ def _cell(found: Interval, decimals: int) -> dict[str, Any]:
         "range": f"{number(found.low, decimals)} to {number(found.high, decimals)}" if found.n_answered else "",
         "failed": found.n_failed,
     }
+
+
+def _duels(evaluation: Evaluation, metric: Metric) -> list[dict[str, Any]]:
+    """A row for each peer: by how much each of our systems is better, with the interval and the share of files won."""
+    ours = [system for system in evaluation.systems if isinstance(system, OwnCodec)]
+    theirs = [system for system in evaluation.systems if not isinstance(system, OwnCodec | Pcm)]
+    rows = []
+    for row in duels(evaluation.records, ours, theirs, metric) if ours else []:
+        cells = []
+        for duel in row:
+            d, places = duel.difference, digits(metric)
+            verdict = "better" if d.low > 0 else "worse" if d.high < 0 else ""
+            bounds = f"{number(d.low, places)} to {number(d.high, places)}, {duel.share_won:.0%} of files"
+            sign = "+" if d.mean > 0 else ""
+            cells.append({"mean": sign + number(d.mean, places), "bounds": bounds, "verdict": verdict})
+        rows.append({"name": row[0].theirs, "cells": cells})
+    return rows
 
 
 def _plot(png: bytes, alt: str) -> dict[str, str]:

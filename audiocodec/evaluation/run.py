@@ -87,15 +87,15 @@ def evaluate(
         n_done += 1
         report(n_done, n_done + pool.n_unfinished)
     store.tidy()
-    seen = {record.system for record in records.values()}
-    if not seen:
+    absent = _without_earlier(absent, records, list(paths), usable)
+    records = {key: record for key, record in records.items() if record.system not in absent}
+    if not records:
         raise ConfigError("nothing to evaluate: " + "; ".join(f"{name}: {why}" for name, why in absent.items()))
-    missing |= {name: why for name, why in absent.items() if name not in seen}
     return Evaluation(
         records=[records[key] for key in sorted(records)],
-        systems=[system for system in systems if system.name in seen],
+        systems=[system for system in systems if system.name not in absent],
         metrics=usable,
-        missing=missing,
+        missing=missing | absent,
         sample_rate=sample_rate,
         n_files=len(paths),
         seconds=sum(seconds.values()),
@@ -177,6 +177,23 @@ def _plan(
             if wanted and version is not None:
                 tasks.append(Task(name, str(path), digest, system, version, wanted, sample_rate))
     return records, tasks
+
+
+def _without_earlier(
+    absent: dict[str, str], records: dict[Key, Record], files: list[str], metrics: Sequence[Metric]
+) -> dict[str, str]:
+    """Those of the absent systems for which earlier results cannot stand in, since a file or a metric is not there."""
+    reasons = {}
+    for name, why in absent.items():
+        found = [records[file, name] for file in files if (file, name) in records]
+        lacking = [metric.name for metric in metrics if any(metric.id not in record.scores for record in found)]
+        if not found:
+            reasons[name] = why
+        elif len(found) < len(files):
+            reasons[name] = f"{why}; earlier results hold only {len(found)} of {len(files)} files"
+        elif lacking:
+            reasons[name] = f"{why}; earlier results lack {', '.join(lacking)}"
+    return reasons
 
 
 def _still_good(record: Record, digest: str, version: str | None, sample_rate: int) -> bool:

@@ -75,7 +75,11 @@ def summarise(records: Sequence[Record], systems: Sequence[System], metrics: Seq
         Summaries.
     """
     return [
-        replace(_summary([r for r in records if r.system == system.name], metrics), counted=system.counted)
+        replace(
+            _summary([r for r in records if r.system == system.name], metrics),
+            family=system.family,
+            counted=system.counted,
+        )
         for system in systems
     ]
 
@@ -112,3 +116,46 @@ def _ratio(numerator: float, denominator: float) -> float:
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """Two systems on the same files: how much better `ours` is than `theirs`, file by file.
+
+    Intervals of two means may overlap where every single file agrees; this one tells. Positive is better, whichever
+    end of the metric is the better one.
+    """
+
+    ours: str
+    theirs: str
+    difference: Interval
+    share_won: float  # of the files that both answered
+
+
+def duels(
+    records: Sequence[Record], ours: Sequence[System], theirs: Sequence[System], metric: Metric
+) -> list[list[Duel]]:
+    """Every system of `theirs` (rows) against every one of `ours` (columns) by one metric.
+
+    Args:
+        records: of all files and systems.
+        ours: systems whose advantage is asked for.
+        theirs: systems to beat.
+        metric: by which they are compared.
+    Returns:
+        A list for each of `theirs`.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for record in records:
+        if (score := record.scores.get(metric.id)) is not None:
+            scores.setdefault(record.system, {})[record.file] = score if metric.better == "higher" else -score
+    n_files = len({record.file for record in records})
+    return [[_duel(a.name, b.name, scores, n_files) for a in ours] for b in theirs]
+
+
+def _duel(ours: str, theirs: str, scores: dict[str, dict[str, float]], n_files: int) -> Duel:
+    a, b = scores.get(ours, {}), scores.get(theirs, {})
+    both = sorted(a.keys() & b.keys())
+    differences = [a[file] - b[file] for file in both]
+    won = _mean([float(difference > 0) for difference in differences])
+    return Duel(ours, theirs, Interval(*bootstrap_mean(differences), len(both), n_files - len(both)), won)

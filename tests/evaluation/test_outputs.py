@@ -67,6 +67,7 @@ def test_the_page_lets_one_hear_the_original_and_every_codec(written):
     assert sum(a["src"].startswith("data:image/png") for a in page.all("img")) == 3
     assert sum(f"<{index}>.wav" in "".join(page.texts) for index in range(3)) == 2  # escaped in the source
     assert sum(a.get("class") == "own" for a in page.all("tr")) == 2
+    assert sum(a.get("class") in ("better", "worse", "") for a in page.all("td")) == 3 * 2  # duels with three peers
 
 
 def test_failures_and_absences_are_told_everywhere(written):

@@ -94,6 +94,20 @@ def test_scores_of_another_run_stand_in_for_a_system_that_is_missing(recordings,
     assert scores["rounding6missing", "a.wav"] == first.records[0].scores
 
 
+def test_earlier_results_that_lack_a_file_or_a_metric_do_not_stand_in(recordings, tmp_path, pool):
+    present, absent = Rounding(), Rounding(fault="missing")
+    evaluate(recordings[:1], [present], [si_sdr], tmp_path / "there", pool)
+    path = tmp_path / "there" / "results.jsonl"
+    path.write_text(path.read_text().replace("rounding6", "rounding6missing"))
+    for files, metrics, reason in (
+        (recordings, [si_sdr], "earlier results hold only 1 of 2 files"),
+        (recordings[:1], [si_sdr, mel_distance], "earlier results lack mel_distance"),
+    ):
+        result = evaluate(files, [present, absent], metrics, tmp_path / "here", pool, earlier=[path])
+        assert result.missing["rounding6missing"].endswith(reason)
+        assert {record.system for record in result.records} == {"rounding6"} == {s.name for s in result.systems}
+
+
 def test_a_recording_that_changed_is_coded_again(recordings, tmp_path, pool):
     folder = tmp_path / "set"
     folder.mkdir()

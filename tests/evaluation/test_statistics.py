@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 
 from audiocodec.evaluation.measure import Record
-from audiocodec.evaluation.statistics import bootstrap_mean, summarise
-from audiocodec.metrics import si_sdr, stoi
+from audiocodec.evaluation.statistics import bootstrap_mean, duels, summarise
+from audiocodec.metrics import mel_distance, si_sdr, stoi
 from tests.evaluation.fakes import Rounding
 
 
@@ -62,3 +62,24 @@ def test_failures_are_in_no_mean_and_in_every_count():
 def test_a_system_that_always_failed_has_no_numbers():
     (summary,) = summarise([record("a", error="no")], [Rounding()], [stoi])
     assert summary.n_failed == 1 and math.isnan(summary.bitrate) and math.isnan(summary.metrics["stoi"].mean)
+
+
+def test_a_duel_sees_what_intervals_of_means_do_not():
+    """Files differ by far more than systems, yet one system is better on every file."""
+    levels = np.random.default_rng(0).normal(10, 5, 40)
+    records = [record(str(n), "rounding6", scores={si_sdr.id: level}) for n, level in enumerate(levels)]
+    records += [
+        record(str(n), "rounding8", scores={si_sdr.id: level + 0.1 + 0.01 * n}) for n, level in enumerate(levels)
+    ]
+    ((duel,),) = duels(records, [Rounding(bits=8)], [Rounding(bits=6)], si_sdr)
+    assert duel.share_won == 1 and duel.difference.mean == pytest.approx(0.295) and duel.difference.low > 0.2
+    means = summarise(records, [Rounding(bits=6), Rounding(bits=8)], [si_sdr])
+    assert means[0].metrics["si_sdr"].high > means[1].metrics["si_sdr"].low
+
+
+def test_a_duel_by_a_distance_turns_the_sign_and_counts_files_that_one_of_them_failed():
+    records = [record(file, "rounding6", scores={mel_distance.id: 1.0}) for file in "ab"]
+    records += [record("a", "rounding8", scores={mel_distance.id: 0.4}), record("b", "rounding8", error="died")]
+    ((duel,),) = duels(records, [Rounding(bits=8)], [Rounding(bits=6)], mel_distance)
+    assert duel.difference.mean == pytest.approx(0.6)
+    assert (duel.difference.n_answered, duel.difference.n_failed) == (1, 1)
