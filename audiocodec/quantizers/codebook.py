@@ -50,7 +50,7 @@ def draw_replacements(counts: Tensor, dead: Tensor, generator: torch.Generator) 
 def perturbation(vectors: Tensor, generator: torch.Generator, scale: float = PERTURBATION) -> Tensor:
     """Gaussian noise of the shape of `vectors` [N, D]; its length is `scale` times their rms length."""
     rms = torch.linalg.vector_norm(vectors) / max(vectors.numel(), 1) ** 0.5
-    noise = torch.randn(vectors.shape, generator=generator, dtype=torch.float32).to(vectors)
+    noise = torch.randn(vectors.shape, generator=generator).to(vectors)
     return noise * torch.where(rms > 0, rms * scale, torch.full_like(rms, scale))
 
 

@@ -76,7 +76,7 @@ class ScalarGrid(Stage):
         return (steps * self.strides).sum(dim=1)
 
     def _values(self, steps: Tensor, dtype: torch.dtype) -> Tensor:
-        return steps.to(dtype) * (2 / (self.levels - 1)).to(dtype) - 1
+        return 2 * steps.to(dtype) / (self.levels - 1).to(dtype) - 1
 
 
 class FSQ(Factorised):

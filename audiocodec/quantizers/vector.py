@@ -148,8 +148,7 @@ class VectorQuantizer(Stage):
             sources: [dead.sum()] indices of living codewords.
             generator: of the small moves.
         """
-        device = self.codebook.device
-        noise = perturbation(self.codebook.float(), generator)[dead.to(device)]
+        dead, sources = dead.to(self.codebook.device), sources.to(self.codebook.device)
         for tensor in self.row_tensors():
-            tensor[dead.to(device)] = tensor[sources.to(device)]
-        self.codebook[dead.to(device)] += noise.to(self.codebook.dtype)
+            tensor[dead] = tensor[sources]
+        self.codebook[dead] += perturbation(self.codebook[sources], generator)

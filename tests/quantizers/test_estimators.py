@@ -47,7 +47,7 @@ def test_diveq_shares_the_gradient_between_latent_and_codeword(seed):
 
 @pytest.mark.parametrize("noise", [0.01, 0.3])
 def test_noisy_diveq_moves_along_the_noisy_direction(noise):
-    """With the noisy direction v the Jacobians are I - v u^T and v u^T, and the output stays at the error's distance."""
+    """With the noisy direction v the Jacobians are I - v u^T and v u^T; the output stays at the error's distance."""
     z, q = pair(3)
 
     def noisy(z: Tensor, q: Tensor) -> Tensor:
