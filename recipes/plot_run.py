@@ -1,6 +1,6 @@
 """Turn a run's metrics.jsonl into training.png and training.json (a few hundred points of every curve).
 
-    python recipes/plot_run.py runs/speech_16k egs/speech_16k/results
+python recipes/plot_run.py runs/speech_16k egs/speech_16k/results
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Make a manifest of recordings, and find out what is wrong with them before training does.
 
-    python recipes/prepare_data.py manifest my_recordings train.jsonl --layout librispeech --license "CC BY 4.0"
-    python recipes/prepare_data.py manifest lhotse_recordings.jsonl.gz train.jsonl --lhotse
-    python recipes/prepare_data.py scan train.jsonl --report scan.json --keep clean.jsonl
+python recipes/prepare_data.py manifest my_recordings train.jsonl --layout librispeech --license "CC BY 4.0"
+python recipes/prepare_data.py manifest lhotse_recordings.jsonl.gz train.jsonl --lhotse
+python recipes/prepare_data.py scan train.jsonl --report scan.json --keep clean.jsonl
 """
 
 import argparse

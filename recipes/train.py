@@ -1,8 +1,8 @@
 """Train a codec, or turn a checkpoint into a folder that can be shipped.
 
-    python recipes/train.py --config conf/smoke.yaml
-    accelerate launch recipes/train.py --config conf/speech_16k.yaml data.train=DIR run.dir=runs/mine --resume auto
-    python recipes/train.py export runs/mine my_model
+python recipes/train.py --config conf/smoke.yaml
+accelerate launch recipes/train.py --config conf/speech_16k.yaml data.train=DIR run.dir=runs/mine --resume auto
+python recipes/train.py export runs/mine my_model
 """
 
 import sys

@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 
 from ..config.training import TrainConfig
+from ..errors import ConfigError
 from .estimate import estimate
 from .trackers import installed
 from .trainer import Trainer
@@ -39,6 +40,8 @@ def launch(config: TrainConfig, resume: str = "", estimate_only: bool = False) -
         kwargs_handlers=[InitProcessGroupKwargs(timeout=_STUCK)],
         **installed(run.trackers, Path(run.dir)),
     )
+    if run.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise ConfigError("run.mixed_precision=fp16 needs a GPU; on a CPU use bf16 or no")
     if estimate_only:
         print(estimate(config, accelerator))
         return 0

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import yaml
+from accelerate.state import AcceleratorState
 
 from audiocodec.codec import Codec
 from audiocodec.training.main import main
@@ -13,6 +14,7 @@ from .tiny_run import ROOT, settings
 @pytest.fixture(autouse=True)
 def _settings_of_the_process():
     """A run asks for repeatable kernels and flushed denormals; other tests shall not inherit that."""
+    AcceleratorState._reset_state(reset_partial_state=True)
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_flush_denormal(False)
@@ -53,6 +55,7 @@ def test_estimate_tells_the_cost_and_leaves_no_run(file, tmp_path, capsys):
         (["data.train=[]"], 2, "data.train is missing"),
         (["run.init_from=/nowhere"], 2, "no readable model.safetensors there"),
         (["--resume", "/nowhere"], 2, "no such checkpoint folder"),
+        (["run.mixed_precision=fp16"], 2, "fp16 needs a GPU; on a CPU use bf16 or no"),
         (["data.batch_size=6", "run.accumulate=4"], 2, "no multiple of run.accumulate=4"),
     ],
 )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate import Accelerator
 
 from audiocodec.codec import Codec
 from audiocodec.errors import ConfigError, ModelMismatchError
@@ -15,7 +14,7 @@ from audiocodec.training import trainer as trainer_module
 from audiocodec.training.signals import StopRequest
 from audiocodec.training.telemetry import read_metrics
 
-from .tiny_run import final_tensors, losses, make_config, run
+from .tiny_run import accelerator, final_tensors, losses, make_config, run
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM) -> None:
@@ -80,6 +79,32 @@ def test_micro_batches_train_like_one_batch(tmp_path):
     run(whole)
     run(split)
     torch.testing.assert_close(losses(split), losses(whole), rtol=1e-4, atol=0)
+
+
+def test_bf16_starts_with_the_same_losses_and_stays_finite(tmp_path):
+    changes = {"discriminator__start_step": 0, "discriminator__warmup_steps": 0, "run__max_steps": 6}
+    full = make_config(tmp_path, run__dir=str(tmp_path / "full"), **changes)
+    half = make_config(tmp_path, run__dir=str(tmp_path / "half"), run__mixed_precision="bf16", **changes)
+    run(full)
+    run(half)
+    assert losses(half)[0] == pytest.approx(losses(full)[0], rel=0.02)
+    assert losses(half)[5] == pytest.approx(losses(full)[5], rel=0.2)
+    rows = read_metrics(tmp_path / "half/metrics.jsonl")
+    assert all(row["discriminator_grad_norm"] > 0 for row in rows) and not any("skipped" in row for row in rows)
+
+
+def test_an_overflow_of_the_discriminators_does_not_hold_up_the_generator(tmp_path):
+    changes = {"discriminator__start_step": 0, "discriminator__warmup_steps": 0, "run__mixed_precision": "fp16"}
+    trainer = trainer_module.Trainer(make_config(tmp_path, **changes), accelerator("fp16"))
+    trainer.display.close()
+    state = trainer.state
+    state.discriminator_scaler.scale = 1e39
+    nets = (state.codec.encoder, state.discriminators)
+    before = [torch.cat([p.detach().flatten() for p in net.parameters()]) for net in nets]
+    row = trainer._step(trainer._load(0))
+    after = [torch.cat([p.detach().flatten() for p in net.parameters()]) for net in nets]
+    changed = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert changed == [True, False] and "skipped" not in row and state.discriminator_scaler.scale == 0.5e39
 
 
 def test_batches_that_are_not_finite_are_skipped_then_end_the_run(tmp_path, monkeypatch, capsys):
@@ -154,14 +179,14 @@ def test_unreadable_recordings_are_listed_and_replaced(tmp_path):
     assert line.startswith(str(tmp_path / "data/9.wav")) and "Format not recognised" in line
 
 
-@pytest.mark.parametrize("method", ["sf_diveq", "ema", "nsvq"])
+@pytest.mark.parametrize("method", ["sf_diveq", "nsvq"])
 def test_another_quantizer_takes_over_the_codewords(tmp_path, capsys, method):
     run(make_config(tmp_path, run__max_steps=4, model__quantizer__method="ste"))
     start = tmp_path / "run/checkpoints/step-00000004"
     config = make_config(
         tmp_path, run__dir=str(tmp_path / "next"), run__init_from=str(start), model__quantizer__method=method
     )
-    trainer = trainer_module.Trainer(config, Accelerator(cpu=True))
+    trainer = trainer_module.Trainer(config, accelerator())
     trainer.display.close()
     before = Codec.from_pretrained(start).quantizer
     for old, new in zip(before.codebooks(), trainer.state.codec.quantizer.codebooks(), strict=True):
@@ -169,7 +194,6 @@ def test_another_quantizer_takes_over_the_codewords(tmp_path, capsys, method):
         assert distances.min(dim=0).values.max() < 1e-3 and distances.min(dim=1).values.max() < 1e-3
     said = capsys.readouterr().err
     assert ("of another method" in said) == (method != "nsvq")  # whose weights have the names of STE's
-    assert run(config) == 0
 
 
 def test_fine_tuning_takes_discriminators_and_moments_along_when_asked(tmp_path):
@@ -179,7 +203,7 @@ def test_fine_tuning_takes_discriminators_and_moments_along_when_asked(tmp_path)
     for companions in (False, True):
         folder = str(tmp_path / f"next{companions}")
         config = make_config(tmp_path, run__dir=folder, run__init_from=start, run__init_companions=companions)
-        trainer = trainer_module.Trainer(config, Accelerator(cpu=True))
+        trainer = trainer_module.Trainer(config, accelerator())
         trainer.display.close()
         one, two = (
             final_tensors(first),

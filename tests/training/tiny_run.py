@@ -7,6 +7,7 @@ from typing import Any
 import soundfile
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from audiocodec.config.loader import validate
@@ -67,9 +68,15 @@ def make_config(folder: Path, **changes: Any) -> TrainConfig:
     return validate(TrainConfig, tree, "test")
 
 
+def accelerator(mixed_precision: str = "no") -> Accelerator:
+    """One for the CPU, whatever precision the last one in this process had."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=True, mixed_precision=mixed_precision)
+
+
 def run(config: TrainConfig, resume: str = "") -> int:
     """Train in this process."""
-    return Trainer(config, Accelerator(cpu=True), resume).run()
+    return Trainer(config, accelerator(config.run.mixed_precision), resume).run()
 
 
 def losses(config: TrainConfig) -> list[float]:
