@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from audiocodec.cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "audiocodec"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -190,3 +192,13 @@ def test_the_version_is_written_once():
     version = re.search(r'^__version__ = "(.+)"$', Path(spec.origin).read_text(), re.MULTILINE)
     assert version is not None
     assert f"## {version.group(1)}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_command_is_registered():
+    """A module of cli/ with a public function of its own name is a command."""
+    commands = {
+        path.stem
+        for path in (PACKAGE / "cli").glob("*.py")
+        if any(isinstance(node, ast.FunctionDef) and node.name == path.stem for node in tree_of(path).body)
+    } - {"main"}
+    assert commands == {command.__name__ for command in COMMANDS}

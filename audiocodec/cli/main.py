@@ -15,12 +15,16 @@ import typer
 from .. import __version__
 from ..errors import CodecError
 from . import console
+from .cat import cat
 from .compress import compress
+from .cut import cut
 from .decompress import decompress
 from .doctor import doctor
 from .evaluate import evaluate
 from .info import info
 from .models import models
+from .repair import repair
+from .truncate import truncate
 from .verify import verify
 
 app = typer.Typer(
@@ -32,7 +36,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (compress, decompress, info, verify, evaluate, models, doctor):
+COMMANDS = (compress, decompress, info, verify, cut, truncate, cat, repair, evaluate, models, doctor)
+for command in COMMANDS:
     app.command()(command)
 
 
