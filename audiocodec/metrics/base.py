@@ -53,7 +53,7 @@ class Metric:
     @property
     def id(self) -> str:
         """Name, rate and version in one word, as result files store it."""
-        rate = f"{self.sample_rate}hz" if self.sample_rate else "file-rate"
+        rate = f"{self.sample_rate}hz" if self.sample_rate else "comparison"
         return f"{self.name}@{rate}/{self.version}"
 
     def missing(self) -> list[str]:

@@ -140,7 +140,7 @@ _DAC_MEL = (
 
 
 def dac_mel_distance(name: str, label: str, sample_rate: int | None, remark: str) -> Metric:
-    """DAC's mel distance at a rate in Hz (None: at the file's own), under a name of its own."""
+    """DAC's mel distance at a rate in Hz (None: at that of the comparison), under a name of its own."""
     return Metric(name, "1", label, f"{_DAC_MEL}, {remark}.", "lower", _dac_mel, sample_rate)
 
 
@@ -148,7 +148,7 @@ mel_distance = dac_mel_distance("mel_distance", "mel distance", 16000, "at 16 kH
 mel_distance_22k = dac_mel_distance("mel_distance_22k", "mel distance 22.05 kHz", 22050, "at 22.05 kHz")
 mel_distance_44k = dac_mel_distance("mel_distance_44k", "mel distance 44.1 kHz", 44100, "at 44.1 kHz")
 codec_superb_mel = dac_mel_distance(
-    "codec_superb_mel", "mel distance (Codec-SUPERB)", None, "at the file's own rate, as Codec-SUPERB's board does"
+    "codec_superb_mel", "mel distance (Codec-SUPERB)", None, "at the rate of the comparison; Codec-SUPERB's board compares at each file's own"
 )
 mel_loss_dac = Metric(
     name="mel_loss_dac",
