@@ -52,7 +52,7 @@ def evaluate(
         console.usage_error("nothing to evaluate: give --codec, --peers or both")
     recordings, wanted = collect(data)[:limit], choose(metrics)
     n_processes = jobs or os.cpu_count() or 1
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = shlex.join(_publishable(word) for word in sys.argv)
     out.mkdir(parents=True, exist_ok=True)
     with Pool(n_processes, timeout, log=str(out / "workers.log")) as pool:
         with console.progress(f"{len(recordings)} files, {len(systems)} codecs") as report:
@@ -74,6 +74,12 @@ def evaluate(
     print(f"\n{evaluation.wall_s:.0f} s; {out / 'report.html'}, {out / 'table.md'}, {out / 'table.csv'}")
     if failed := sum(summary.n_failed for summary in summaries):
         raise CodecError(f"{failed} of {len(evaluation.records)} codings gave no audio; {out / 'table.md'} says why")
+
+
+def _publishable(word: str) -> str:
+    """A word of the command line as published results may show it: paths outside the working folder by name only."""
+    outside = word.startswith(("/", "~", ".."))
+    return Path(word).name if outside else word
 
 
 def _bitrates(text: str) -> list[float]:

@@ -148,7 +148,10 @@ mel_distance = dac_mel_distance("mel_distance", "mel distance", 16000, "at 16 kH
 mel_distance_22k = dac_mel_distance("mel_distance_22k", "mel distance 22.05 kHz", 22050, "at 22.05 kHz")
 mel_distance_44k = dac_mel_distance("mel_distance_44k", "mel distance 44.1 kHz", 44100, "at 44.1 kHz")
 codec_superb_mel = dac_mel_distance(
-    "codec_superb_mel", "mel distance (Codec-SUPERB)", None, "at the rate of the comparison; Codec-SUPERB's board compares at each file's own"
+    "codec_superb_mel",
+    "mel distance (Codec-SUPERB)",
+    None,
+    "at the rate of the comparison (its board: each file's own)",
 )
 mel_loss_dac = Metric(
     name="mel_loss_dac",

@@ -28,7 +28,8 @@ def test_a_run_leaves_tables_records_and_a_report(tmp_path):
     assert "pcm16" in done.stdout and "mel_distance" in done.stdout
     names = {path.name for path in tmp_path.iterdir()}
     assert {"results.jsonl", "table.md", "table.csv", "run.json", "report.html", "plots"} <= names
-    assert "--peers pcm" in (tmp_path / "table.md").read_text()
+    table = (tmp_path / "table.md").read_text()
+    assert "evaluate.py --data samples --limit 1 --peers pcm" in table and str(ROOT) not in table
 
 
 @pytest.mark.parametrize(
