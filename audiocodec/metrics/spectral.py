@@ -151,7 +151,7 @@ codec_superb_mel = dac_mel_distance(
     "codec_superb_mel",
     "mel distance (Codec-SUPERB)",
     None,
-    "at the rate of the comparison (its board: each file's own)",
+    "at the rate of the comparison (the board: the file's own)",
 )
 mel_loss_dac = Metric(
     name="mel_loss_dac",
