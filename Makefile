@@ -25,8 +25,10 @@ $(STAMP): pyproject.toml tools/install.py tools/mend_torchaudio.py
 demo: $(STAMP) ## compress and decompress a speech recording, print what it cost and how it sounds
 	$(BIN)/python egs/demo/demo.py
 
+# Hypothesis' own profile "ci": the same examples every time and no deadline, so that a busy machine fails nothing.
+# Plain pytest draws new examples at every run; that is for developers.
 test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --hypothesis-profile=ci
 
 lint: $(STAMP) ## style, types, direction of imports
 	$(BIN)/ruff check
