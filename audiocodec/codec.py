@@ -60,6 +60,7 @@ class Codec(nn.Module):
         self.name = name
         self.encoder, self.decoder = build_networks(config)
         self.quantizer = build(config.quantizer, config.network.latent_dim)
+        self.folder: Path | None = None  # where it was loaded from
         self._exact: _Exact | None = None
 
     # -- facts ---------------------------------------------------------------------------------------------------------
@@ -307,6 +308,7 @@ class Codec(nn.Module):
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise ModelMismatchError(f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE}: {reason}") from error
+        codec.folder = folder
         return codec.to(device).eval()
 
 

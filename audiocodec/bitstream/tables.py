@@ -8,7 +8,8 @@ import hashlib
 import zlib
 from array import array
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,19 @@ class Tables:
         if fields.left:
             raise BitstreamError("entropy tables: bytes are left over")
         return cls(tuple(layers))
+
+
+@lru_cache(maxsize=4)
+def load_tables(path: Path) -> Tables:
+    """Read the entropy tables of a model, once for many files.
+
+    Raises:
+        BitstreamError: they are damaged, or cannot be read.
+    """
+    try:
+        return Tables.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise BitstreamError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 class TableModel:

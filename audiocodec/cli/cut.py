@@ -17,11 +17,10 @@ def cut(
     force: editing.Force = False,
 ) -> None:
     """Copy the stretch from START to END, to the nearest frame; no code is changed, nothing is decoded."""
-    from ..bitstream.container import Reader
     from ..bitstream.edit import cut_reader
 
     with editing.opened(source, output, force) as (file, target):
-        reader = Reader(file)
+        reader = editing.reader_of(file)
         frames = [None if time is None else editing.frame_at(time, reader.info) for time in (start, end)]
         info = cut_reader(reader, target, frames[0] or 0, frames[1])
     editing.told(output, info)

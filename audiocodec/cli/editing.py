@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from . import jobs
 
 if TYPE_CHECKING:
-    from ..bitstream.container import StreamInfo
+    from ..bitstream.container import Reader, StreamInfo
 
 Source: TypeAlias = Annotated[str, typer.Argument(metavar="IN", help=".anc file, or - for stdin.")]
 Target: TypeAlias = Annotated[str, typer.Option("-o", "--output", metavar="OUT", help=".anc file, or - for stdout.")]
@@ -45,6 +45,19 @@ def target_file(target: str, force: bool) -> Iterator[BinaryIO]:
     else:
         with atomic_output(target, overwrite=force) as file:
             yield file
+
+
+def reader_of(file: BinaryIO) -> "Reader":
+    """Open a .anc file with the entropy tables of the shipped model that it names, if that has any."""
+    from ..bitstream.container import Reader
+    from ..bitstream.tables import load_tables
+    from ..pretrained import TABLES_FILE, shipped
+
+    reader = Reader(file)
+    for folder in shipped():
+        if folder.name == reader.info.model_name and (folder / TABLES_FILE).is_file():
+            reader.tables = load_tables(folder / TABLES_FILE)
+    return reader
 
 
 def frame_at(seconds: float, info: "StreamInfo") -> int:

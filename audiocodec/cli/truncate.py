@@ -20,11 +20,10 @@ def truncate(
     if (n_q is None) == (bitrate is None):
         console.usage_error("give one of --n-q and --bitrate")
 
-    from ..bitstream.container import Reader
     from ..bitstream.edit import truncate_reader
 
     with editing.opened(source, output, force) as (file, target):
-        reader = Reader(file)
+        reader = editing.reader_of(file)
         if n_q is None:
             rates = [reader.info.first_codebooks(k).bitrate for k in range(1, reader.info.n_q + 1)]
             n_q = max(1, sum(rate <= 1000 * (bitrate or 0) for rate in rates))

@@ -4,10 +4,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from ..bitstream.container import StreamInfo
+from ..bitstream.container import StreamInfo, Tables
+from ..bitstream.tables import load_tables
 from ..codec import Codec
 from ..errors import ConfigError, ModelMismatchError
-from ..pretrained import shipped
+from ..pretrained import TABLES_FILE, shipped
 
 DEFAULT_MODEL = "speech-16k"
 Model: TypeAlias = str | Path | Codec
@@ -57,6 +58,12 @@ def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
         # Headers hold 4 bytes of each hash: no accident, but a forger could meet them.
         raise ModelMismatchError(f"{name}: its header contradicts model {codec.name!r}, which it claims to be made by")
     return codec
+
+
+def tables_of(codec: Codec) -> Tables | None:
+    """Return the entropy tables that lie beside a codec's weights, if any."""
+    path = codec.folder / TABLES_FILE if codec.folder is not None else None
+    return load_tables(path) if path is not None and path.is_file() else None
 
 
 def choose_n_q(codec: Codec, channels: int, bitrate: float | None, n_q: int | None) -> int:

@@ -14,6 +14,7 @@ from ..bitstream.container import Reader, StreamInfo, Writer
 from ..codec import BLOCK_FRAMES, Codec
 from ..errors import BitstreamError
 from ..streaming import StreamingDecoder, StreamingEncoder
+from .models import tables_of
 
 Progress: TypeAlias = Callable[[float, float | None], None]
 """progress(seconds of audio done, seconds in all or None while that is not known)."""
@@ -68,7 +69,7 @@ def encode(
     encoder = StreamingEncoder(codec, batch_size=info.n_streams, n_q=info.n_q)
     rows = np.minimum(np.arange(info.n_streams * codec.channels), audio.channels - 1)
     resampler = ResampleStream(audio.sample_rate, codec.sample_rate, audio.channels)
-    writer = Writer(file, info)
+    writer = Writer(file, info, tables=tables_of(codec))
     n_samples = 0
 
     def counted() -> Iterator[np.ndarray]:
@@ -103,6 +104,7 @@ def decode(reader: Reader, codec: Codec, progress: Progress | None = None) -> It
         BitstreamError: damage.
     """
     info = reader.info
+    reader.tables = tables_of(codec)
     # Of the last frame a part is padding; how much is known for certain only at the end, so that much is held back.
     held_back = resampled_length(info.hop_length, info.sample_rate, info.original_rate) + 1
     held, n_given = np.zeros((info.channels, 0), np.float32), 0

@@ -9,6 +9,7 @@ from ..errors import ConfigError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+TABLES_FILE = "entropy.tables"  # statistics of its codes, where a model has them: smaller files
 _HERE = Path(__file__).parent
 
 
