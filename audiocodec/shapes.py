@@ -1,4 +1,4 @@
-"""Names of tensor shapes used in signatures: B items, C channels, L samples, D latent dimensions, T frames, K codebooks."""
+"""Names of tensor shapes: B items, C channels, L samples, D latent dimensions, T frames, K codebooks."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
