@@ -39,6 +39,8 @@ Made by `{command}`; all systems and definitions in egs/speech_16k/results.
 `{train_command}`: {steps} steps of {batch} s of audio, {audio_h:.0f} h heard in all, {hours:.1f} h of
 wall time on {processor}, finished {date}. Curves and codebook usage:
 egs/speech_16k/results/training.png; what was tried before: egs/speech_16k/experiments.md. No discriminator was used.
+Two settings of conf/speech_16k.yaml came in on the way, by --resume: dropout was 0.25 until step 3378, and
+the term `stft_log` joined at step 4001.
 
 | recordings | language | min | licence |
 |---|---|---|---|
