@@ -14,7 +14,7 @@ MAX_FOOTER = (1 << 16) - 1
 BLOCK_INDEX = 16
 
 INDEX_SPACING = 1 << 14  # bytes between seek points, so that the index costs less than 0.1 %
-INDEX_POINTS = 1 << 12  # beyond this many, every other point is dropped and the spacing doubles
+INDEX_POINTS = 1 << 12  # beyond this many, every other point is dropped and later ones lie twice as far apart
 
 
 @dataclass(frozen=True)

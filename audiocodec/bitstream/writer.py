@@ -163,7 +163,7 @@ class Writer:
             self._index.append((packet.frame, self.n_bytes))
         if len(self._index) > footer.INDEX_POINTS:
             self._index = self._index[1::2]
-            self._index_spacing *= 2
+            self._index_spacing = self.n_bytes // len(self._index)
         self._send(packet.encode(self.info, self._sequence))
         self._sequence += 1
         self._frames_sent = max(self._frames_sent, packet.end)

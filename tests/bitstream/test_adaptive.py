@@ -48,6 +48,11 @@ def test_counts_that_are_full_stay_as_they_are():
     layer = np.random.default_rng(0).integers(0, 3, (1, 400))
     parameter = 12 | FLAG_REPEATS  # increments of 2048: full after 31 codes
     assert (decode(encode(layer, 16, parameter), (1, 400), 16, parameter) == layer).all()
+    encoder, model = RangeEncoder(), AdaptiveModel(16, 12)
+    for symbol in layer[0].tolist():
+        model.encode(encoder, symbol, 0)
+    assert model._total == 16 + 31 * 2048
+    assert sum(model._frequency) == model._total
 
 
 @pytest.mark.parametrize("parameter", [13, 15, 32, 255])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiocodec.bitstream.container import Reader, Writer, read, write
+from audiocodec.bitstream.container import Packet, Reader, Writer, read, write
+from audiocodec.bitstream.payload import _smallest
 from audiocodec.errors import BitstreamError, ConfigError, ShapeError
 from tests.bitstream.samples import SPEECH, Pipe, make_codes, make_info, make_markov, markov_tables, to_file
 
@@ -110,6 +111,13 @@ def test_noise_never_costs_more_than_fixed_width():
     info = make_info(**SPEECH)
     codes = make_codes(info, 1000)
     assert to_file(info, codes) == to_file(info, codes, entropy=False)
+
+
+def test_codebooks_share_a_run_only_where_that_saves_3_percent():
+    apart = Packet(0, 50, 4, bytes(1000), mode=2)
+    for size, joined in ((970, False), (969, True), (1000, False)):
+        together = Packet(0, 50, 4, bytes(size), mode=2, joined=True)
+        assert _smallest(apart, [together]).joined == joined
 
 
 def test_writing_refuses_what_the_format_cannot_hold():

@@ -74,6 +74,13 @@ def test_long_fuzzing(harness):
     assert run(harness, executions=200_000, seconds=3600, seed=2).total() == 200_000
 
 
+def varint_of(value: int) -> bytes:
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
 BOMBS = {
     # one code of 65536 in 65536 / 16 bytes of zeros, the most that a byte may stand for
     "coded zeros": (
@@ -121,6 +128,60 @@ def test_claims_are_checked_before_anything_is_allocated(claim):
     assert peak_of(refused) < 2**19
 
 
+def test_the_largest_packet_is_read_and_packets_have_their_place_in_the_sequence():
+    info = make_info(codebook_sizes=(1024,) * 2)
+    packet = Packet(0, 32_768, 2, b"\0" + bytes(4096), MODE_ADAPTIVE, joined=True)
+    footer = {"start": b"\xf1\x65" + varint_of(32_768) + b"\0", "sequence": 0}
+    assert not read(io.BytesIO(assemble(info, [packet], footer)))[1].any()
+    with pytest.raises(BitstreamError, match="packet 7"):
+        read(io.BytesIO(assemble(info, [packet], footer | {"sequence": 7})))
+
+
+def one_packet(payload: bytes, n_frames: int, joined: bool, size: int = 1024, mode: int = MODE_ADAPTIVE) -> bytes:
+    """A file of one packet of two codebooks, in which all but the packet is right."""
+    info = make_info(codebook_sizes=(size,) * 2)
+    footer = {"start": b"\xf1\x65" + varint_of(n_frames) + b"\0", "sequence": 0}
+    return assemble(info, [Packet(0, n_frames, 2, payload, mode, joined)], footer)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        # 65536 codes are the most, and they take at least 4096 bytes
+        (one_packet(bytes(4097), 32_768, True), one_packet(bytes(4098), 32_769, True), "number of codes"),
+        (one_packet(bytes(4097), 32_768, True), one_packet(bytes(4096), 32_768, True), "too short"),
+        # 160 codes of 10 bits take 200 bytes, and at least 10, so that at most 190 can be saved
+        (
+            one_packet(b"\0\xbe\1\xbe\1" + bytes(20), 160, False),
+            one_packet(b"\0\xbf\1\xbf\1" + bytes(18), 160, False),
+            "bytes saved is 191; allowed are 0 to 190",
+        ),
+        # a codebook of 1000 has no code 1001
+        (
+            one_packet((999 << 14 | 999 << 4).to_bytes(3, "big"), 1, False, 1000, 0),
+            one_packet((999 << 14 | 1001 << 4).to_bytes(3, "big"), 1, False, 1000, 0),
+            "code 1001 of codebook 1",
+        ),
+    ],
+)
+def test_limits_of_payloads(good, bad, message):
+    read(io.BytesIO(good))
+    with pytest.raises(BitstreamError, match=message):
+        read(io.BytesIO(bad))
+
+
+def test_a_footer_cannot_claim_samples_that_the_frames_do_not_hold():
+    info = make_info(codebook_sizes=(1024,) * 2)
+    packet = Packet(0, 4, 2, bytes(10))
+    for samples, good in ((5 * 320, True), (5 * 320 + 1, False), (2**47, False)):
+        data = assemble(info, [packet], {"start": b"\xf1\x65\x04" + varint_of(samples + 1), "sequence": 0})
+        if good:
+            assert read(io.BytesIO(data))[0].original_samples == samples
+        else:
+            with pytest.raises(BitstreamError, match="number of samples"):
+                read(io.BytesIO(data))
+
+
 def test_an_endless_header_or_footer_is_not_read():
     huge = b"\x89ANC\r\n\x10\xff\xff\x7f"
     for data in (huge, encode_header(make_info()) + b"\xf1\x65" + bytes(3_000_000)):
@@ -153,13 +214,6 @@ def refuses(file: io.BytesIO) -> bool:
     except BitstreamError:
         return True
     return False
-
-
-def varint_of(value: int) -> bytes:
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
 
 
 def peak_of(call) -> int:

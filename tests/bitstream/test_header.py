@@ -108,6 +108,15 @@ def test_tags_that_do_not_fit_are_refused():
         encode_header(make_info(tags={"text": "x" * 65_536}))
 
 
+def test_every_flipped_bit_of_a_header_is_noticed():
+    data = encode_header(make_info(tags={"title": "test"}))
+    for bit in range(8 * len(data)):
+        changed = bytearray(data)
+        changed[bit >> 3] ^= 1 << (bit & 7)
+        with pytest.raises(BitstreamError):
+            read_back(bytes(changed))
+
+
 def test_foreign_files_are_named_as_such():
     for data in (b"RIFF....WAVEfmt ", b"\x89PNG\r\n\x1a\n" * 3, b"\x89ANC\n\x10 text mode transfer"):
         with pytest.raises(BitstreamError, match=r"not a \.anc file"):

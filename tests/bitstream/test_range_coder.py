@@ -44,6 +44,13 @@ def test_a_run_of_carries_reaches_back_over_all_bytes(values):
         assert decoder.decode_bits(16) == value
 
 
+def test_a_carry_that_leaves_exactly_nothing():
+    encoder = RangeEncoder()
+    encoder._low, encoder._range, encoder._out = 2**32 - 2**20, 2**28, bytearray(b"\x12\xff\xff")
+    encoder.encode(1, 1, 256)  # the lower end of the interval becomes 2**32
+    assert encoder.finish() == b"\x13"
+
+
 def test_length_is_the_entropy_to_a_byte():
     rng = np.random.default_rng(0)
     frequency = np.maximum(1, np.round(MAX_TOTAL * 0.02 * 0.98 ** np.arange(256))).astype(int)

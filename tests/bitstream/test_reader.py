@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiocodec.bitstream import footer
 from audiocodec.bitstream.container import MODE_LOST, Reader, Writer
 from audiocodec.errors import BitstreamError, ConfigError
 from tests.bitstream.samples import SPEECH, Pipe, make_codes, make_info, to_file
@@ -35,6 +36,18 @@ def test_the_footer_has_seek_points():
     for frame, offset in index:
         assert FILE[offset : offset + 2] == b"\xf1\x9a"
         assert frame % 50 == 0
+
+
+def test_there_are_never_too_many_seek_points(monkeypatch):
+    monkeypatch.setattr(footer, "INDEX_SPACING", 100)
+    monkeypatch.setattr(footer, "INDEX_POINTS", 8)
+    reader = Reader(io.BytesIO(to_file(INFO, CODES, packet_frames=50)))
+    index = reader.footer.index
+    assert 4 <= len(index) <= 8
+    gaps = np.diff([0, *(frame for frame, _ in index), 3000])
+    assert gaps.max() <= 2 * gaps[:-1].min()  # spread over the whole file
+    assert reader.seek(1777) == 1750
+    assert (next(iter(reader)) == CODES[:, :, 1750:1800]).all()
 
 
 @settings(max_examples=12, deadline=None)
