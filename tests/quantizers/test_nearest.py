@@ -42,8 +42,8 @@ def test_of_equal_scores_the_lowest_index_wins(dtype, rows):
 
 @pytest.mark.parametrize("dim", [5, 40, 128])
 def test_in_float64_a_row_is_answered_alike_in_any_company(dim):
-    """Alone (a live stream), in a batch, in any order; with twins among the codewords, which a matrix product tells apart
-    by where they lie in its tiles."""
+    """Alone (a live stream), in a batch, in any order; with twins among the codewords, which a matrix product tells
+    apart by where they lie in its tiles."""
     points = latents(101, dim).double()
     points[50:100] = points[:50]
     z = latents(700, dim, seed=5).double()

@@ -56,8 +56,8 @@ def test_joint_wiring_gives_every_chosen_codeword_the_same_gradient():
 
 
 def test_per_stage_wiring_hands_the_gradient_on_from_stage_to_stage():
-    """r_{i+1} = r_i - y_i has d r_{i+1} / d r_i = P_i and d r_{i+1} / d c_i = -P_i with P_i = u_i u_i^T. So for K stages
-    d z_q / d z = I - P_K ... P_1, nearly the identity, and d z_q / d c_i = P_K ... P_i."""
+    """r_{i+1} = r_i - y_i has d r_{i+1} / d r_i = P_i and d r_{i+1} / d c_i = -P_i with P_i = u_i u_i^T. So for K
+    stages d z_q / d z = I - P_K ... P_1, nearly the identity, and d z_q / d c_i = P_K ... P_i."""
     quantizer = ResidualQuantizer(DiVeQDetach, 3, 12, 8).double()
     z = latents(1, 8).double().requires_grad_()
     out = quantizer(z)
