@@ -100,8 +100,8 @@ class STFTDiscriminator(nn.Module):
     def forward(self, wav: Tensor) -> list[Tensor]:
         """wav [B, C, L] -> outputs of the layers of all bands, each [B, width, frames, bins], and the judgement."""
         with torch.autocast(wav.device.type, enabled=False):  # spectra in half precision lose their quiet bins
-            spectrum = stft(wav.float().flatten(0, 1), self.window).unflatten(0, wav.shape[:2])
-        picture = spectrum.permute(0, 1, 4, 2, 3).flatten(1, 2)  # [B, C * 2, frames, bins]
+            spectrum = stft(wav.float().flatten(0, 1), self.window).unflatten(1, wav.shape[:2])
+        picture = spectrum.permute(1, 2, 0, 3, 4).flatten(1, 2)  # [B, C * 2, frames, bins]
         outputs, tops = [], []
         for (low, high), layers in zip(self.edges, self.bands, strict=True):
             x = picture[..., low:high]

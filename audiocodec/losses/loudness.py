@@ -47,7 +47,7 @@ class Loudness:
         """Compare.
 
         Args:
-            x, y: [N, T, F, 2] Hann-windowed spectra of decoded and original audio.
+            x, y: [2, N, T, F] Hann-windowed spectra of decoded and original audio.
             power: [N] mean square of the original samples; both signals are levelled by it.
         Returns:
             scalar.
@@ -55,7 +55,7 @@ class Loudness:
         bands, threshold = self.bands.to(x), self.threshold.to(x)
         unit = 16 / (3 * self.window**2) * _ACTIVE_POWER  # a Hann window of w samples has mean square 3/8
         level = (unit / power.clamp(min=_QUIETEST))[:, None, None]
-        x_power, y_power = ((s.square().sum(-1) * level) @ bands for s in (x, y))
+        x_power, y_power = ((s.square().sum(0) * level) @ bands for s in (x, y))
         x_loud, y_loud = (_loudness(p, threshold) for p in (x_power, y_power))
         difference = (x_loud - y_loud).abs()
         heard = (difference - _MASKED * torch.minimum(x_loud, y_loud)).relu() + _LEAK * difference

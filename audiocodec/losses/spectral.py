@@ -1,5 +1,6 @@
 """Reconstruction losses on short-time spectra and samples; all terms of one window length share one transform."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -68,10 +69,11 @@ class ReconstructionLoss(nn.Module):
         return sums
 
     def _terms(self, x: Tensor, y: Tensor, window: int) -> dict[str, Tensor]:
-        """The terms at one window length; x, y [N, T, F, 2]."""
+        """The terms at one window length; x, y [2, N, T, F]."""
         config, out = self.config, {}
+        x_energy, y_energy = _energy(x), _energy(y)
         if window in self.bins or window in self.stft_windows:
-            x_mag, y_mag = _magnitude(x), _magnitude(y)
+            x_mag, y_mag = (x_energy + _MAGNITUDE_EPS).sqrt(), (y_energy + _MAGNITUDE_EPS).sqrt()
             if window in self.bins:
                 mel = mel_matrix(self.sample_rate, window, self.bins[window], x.dtype, x.device)
                 out["mel"] = (self._log(x_mag @ mel) - self._log(y_mag @ mel)).abs().mean()
@@ -80,7 +82,8 @@ class ReconstructionLoss(nn.Module):
             if window in self.stft_windows and config.stft_linear:
                 out["stft_linear"] = _relative_l1(x_mag, y_mag)
         if window in self.complex_windows:
-            difference = _compress(x, window, config.complex_power) - _compress(y, window, config.complex_power)
+            power = config.complex_power
+            difference = _compress(x, x_energy, window, power) - _compress(y, y_energy, window, power)
             out["complex"] = difference.abs().mean() if config.complex_norm == "l1" else difference.square().mean()
         return out
 
@@ -131,17 +134,17 @@ class MultiScaleSTFT(nn.Module):
         return terms["stft_log"] + terms["stft_linear"]
 
 
-def _magnitude(spectrum: Tensor) -> Tensor:
-    re, im = spectrum.unbind(-1)
-    return (re * re + im * im + _MAGNITUDE_EPS).sqrt()
+def _energy(spectrum: Tensor) -> Tensor:
+    re, im = spectrum.unbind(0)
+    return torch.addcmul(re * re, im, im)
 
 
-def _compress(spectrum: Tensor, window: int, power: float) -> Tensor:
-    """|S|^p e^(j arg S) of a spectrum [N, T, F, 2], linear where |S| is tiny."""
-    unit_energy = (8 / (3 * window)) ** 0.5  # a Hann window of w samples has energy 3 w / 8
-    spectrum = spectrum * unit_energy
-    energy = spectrum.square().sum(-1, keepdim=True) + _COMPRESSION_EPS
-    return spectrum * energy ** ((power - 1) / 2)
+def _compress(spectrum: Tensor, energy: Tensor, window: int, power: float) -> Tensor:
+    """|S|^p e^(j arg S) of a spectrum [2, N, T, F] of known energy, linear where |S| is tiny."""
+    unit_energy = 8 / (3 * window)  # a Hann window of w samples has energy 3 w / 8
+    # (u^2 |S|^2 + eps)^((p - 1) / 2) u as exp(log): a power costs three times as much
+    exponent = (energy * unit_energy + _COMPRESSION_EPS).log() * ((power - 1) / 2) + 0.5 * math.log(unit_energy)
+    return spectrum * exponent.exp()
 
 
 def _relative_l1(x: Tensor, y: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from audiocodec.audio.spectral import mel_filterbank, stft
 def test_stft_has_the_numbers_of_torch(n_fft, length):
     wav = torch.randn(2, length, dtype=torch.float64)
     window = torch.hann_window(n_fft, dtype=torch.float64)
-    theirs = torch.view_as_real(torch.stft(wav, n_fft, n_fft // 4, window=window, return_complex=True))
-    torch.testing.assert_close(stft(wav, n_fft), theirs.transpose(1, 2))
+    theirs = torch.stft(wav, n_fft, n_fft // 4, window=window, return_complex=True).transpose(1, 2)
+    torch.testing.assert_close(stft(wav, n_fft), torch.stack([theirs.real, theirs.imag]))
 
 
 def test_stft_gradient_is_the_adjoint():
