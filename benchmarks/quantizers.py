@@ -17,16 +17,17 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from audiocodec.config.quantizer import QuantizerConfig
+from audiocodec.config.quantizer import Method, QuantizerConfig
 from audiocodec.quantizers import build
 
 VECTORS, STAGES, CODES = 3000, 8, 1024
 DIMS, THREADS = (8, 128), (1, 2)
-METHODS = ("ste", "ema", "rotation_trick", "gumbel_softmax", "nsvq", "sf_diveq", "fsq")
+METHODS: tuple[Method, ...] = ("ste", "ema", "rotation_trick", "gumbel_softmax", "nsvq", "sf_diveq", "fsq")
 OURS, BARE = "audiocodec diveq", "bare products"
 Call = Callable[[], object]
 Contender = tuple[str, Call | None, Call | None]  # name, encode in eval mode, training forward + backward
@@ -37,8 +38,10 @@ def contenders(dim: int) -> Iterator[Contender]:
     torch.manual_seed(0)
     rows = torch.randn(VECTORS, dim)
     yield BARE, bare_products(rows), None
-    for method in ("diveq", *METHODS):
-        yield ours(method, rows)
+    yield ours("diveq", rows)
+    yield ours("diveq", rows, wiring="joint")  # what the package diveq computes in training
+    for method in METHODS:
+        yield ours(method, rows, wiring="joint" if method == "nsvq" else "per_stage")
     for peer in (diveq_package, lucidrains, encodec, dac):
         try:
             yield peer(rows)
@@ -58,9 +61,8 @@ def bare_products(rows: Tensor) -> Call:
     return call
 
 
-def ours(method: str, rows: Tensor) -> Contender:
+def ours(method: Method, rows: Tensor, wiring: Literal["joint", "per_stage"] = "per_stage") -> Contender:
     """This package; it takes [1, D, N], as a codec's encoder gives it."""
-    wiring = "joint" if method == "nsvq" else "per_stage"
     config = QuantizerConfig(method=method, n_q=STAGES, codebook_size=CODES, wiring=wiring)
     z = rows.t()[None].contiguous()
     deployed, trained = build(config, rows.shape[1]).eval(), build(config, rows.shape[1])
@@ -69,6 +71,8 @@ def ours(method: str, rows: Tensor) -> Contender:
         out = trained(leaf)
         return out.z_q.square().mean() + out.loss
 
+    if method == "diveq" and wiring == "joint":
+        return "audiocodec diveq joint", None, training(loss, z)
     return f"audiocodec {method}", partial(deployed.encode, z), training(loss, z)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError
-from .distributed import broadcast, decides
+from .distributed import agreed, broadcast, decides
 from .maintenance import maintain_codebooks
 from .randomness import generator_for
 from .warmup import Reservoir
@@ -140,9 +140,9 @@ class Quantizer(nn.Module, ABC):
         """
         rows, valid = to_rows(z, self.dim), self._valid(z, mask)
         rows = rows if valid is None else rows[valid]
-        if len(rows) == 0:
-            raise ShapeError("init_from_data needs at least one latent vector, got none")
         if decides():
+            if len(rows) == 0:
+                raise ShapeError("init_from_data needs at least one latent vector, got none")
             self.init_rows(rows.to(self._dtype(rows)), generator_for(self.seed))
         broadcast([*self.parameters(), *self.buffers()])
         self.reservoir = None
@@ -163,7 +163,7 @@ class Quantizer(nn.Module, ABC):
             What happened, for the log: empty on most steps.
         """
         if self.reservoir is not None:
-            if step < self.warmup or not self.reservoir.filled():
+            if step < self.warmup or not agreed(self.reservoir.seen > 0):
                 return {}
             self.init_from_data(self.reservoir.rows())
             return {"initialised": 1.0}

@@ -1,4 +1,4 @@
-"""The three collective operations that codebooks need; all do nothing in a run of one process."""
+"""The collective operations that codebooks need; all do nothing in a run of one process."""
 
 from collections.abc import Iterable
 
@@ -21,6 +21,13 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     if _several():
         dist.all_reduce(values)
     return values
+
+
+def agreed(flag: Tensor) -> bool:
+    """The deciding rank's `flag` (0-dim bool), on all ranks; waits for the device."""
+    word = flag.to(torch.int64)
+    broadcast([word])
+    return bool(word)
 
 
 def broadcast(tensors: Iterable[Tensor]) -> None:

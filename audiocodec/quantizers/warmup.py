@@ -35,10 +35,6 @@ class Reservoir(nn.Module):
         self.latents.index_copy_(0, places, rows.to(self.latents.dtype))
         self.seen += count
 
-    def filled(self) -> bool:
-        """Whether anything was seen."""
-        return bool(self.seen > 0)
-
     def rows(self) -> Tensor:
         """Latents remembered so far, [min(seen, capacity), D]."""
         return self.latents[: min(int(self.seen), self.capacity)]

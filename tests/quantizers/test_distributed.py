@@ -45,7 +45,7 @@ def train(rank: int, port: int, folder: Path) -> None:
     """Different data and different prefixes on each rank; every tenth step the codebooks are compared."""
     join(rank, port)
     for index, (name, kind) in enumerate(CASES):
-        quantizer = make(name, kind, codebook_size=16, warmup=5 if index % 2 else 0)
+        quantizer = make(name, kind, codebook_size=16, warmup=5 if index else 0)
         for codebook in quantizer.codebooks():
             codebook.replacement = Replacement(interval=20, threshold=0.5, evidence=1)
         model = DistributedDataParallel(Model(quantizer), broadcast_buffers=False)
