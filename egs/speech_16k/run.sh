@@ -17,7 +17,7 @@ $python recipes/train.py export --half $run $model
 rm -f $model/entropy.tables # trained on files written without tables
 audiocodec compress "$speech/train" -o $codes/train
 audiocodec compress "$speech/valid" -o $codes/valid
-$python recipes/train_tables.py $codes/train $codes/valid --out $codes/entropy.tables
+$python recipes/train_tables.py $codes/train $codes/valid --out $codes/entropy.tables | tee egs/speech_16k/results/entropy.txt
 cp $codes/entropy.tables $model
 egs/speech_16k/evaluate.sh "$speech/valid.jsonl" $out
 $python recipes/plot_run.py $run egs/speech_16k/results
