@@ -11,8 +11,8 @@ TUNED, UNBIASED, SAME, PRECISE, ALIGNED, IN_USE = 0.05, 0.99, 0.01, 0.05, 0.01, 
 RULES = {
     1: "the loss that the method adds is 0 and its codebook still learns",
     2: f"turning any of its own settings over two decades costs less than {TUNED:.0%} of the error, or it has none",
-    3: f"cosine of the mean codebook gradient with the exact gradient of the deployed quantizer above {UNBIASED}, behind a "
-    "random linear decoder",
+    3: f"cosine of the mean codebook gradient with the exact gradient of the deployed quantizer above {UNBIASED}, "
+    "behind a random linear decoder",
     4: f"squared distance of training's output from the deployed one below {SAME:.0%} of the squared error",
     5: "the task's loss alone gives the codebook a gradient",
     6: f"training's output lies on a codeword (or on the curve) within {PRECISE:.0%} of the error's length",
@@ -99,8 +99,9 @@ def page(measured: Measured) -> str:
     parts = [
         "# The poster's eight properties, measured",
         f"Made by `egs/quantizer_properties/run.sh`: {about['cpu_seconds'] / 60:.0f} minutes of CPU time in "
-        f"{about['processes']} processes of one thread, {about['seconds'] / 60:.0f} minutes by the clock on a shared machine "
-        f"(torch {about['torch']}). Means over {len(about['seeds'])} seeds. Set-up and reading: [README](../README.md).",
+        f"{about['processes']} processes of one thread, {about['seconds'] / 60:.0f} minutes by the clock on a shared "
+        f"machine (torch {about['torch']}). Means over {len(about['seeds'])} seeds. Set-up and reading: "
+        "[README](../README.md).",
         property_table(measured),
         "Bold: the measurement contradicts the poster's tick. Found means:",
         "\n".join(f"{number}. {PROPERTIES[number]}: {RULES[number]}." for number in PROPERTIES),
