@@ -1,6 +1,6 @@
 """Score codecs on a set of recordings, as `audiocodec evaluate` does; the same options.
 
-    python recipes/evaluate.py --data DIR --codec speech-16k --bitrate 1.5,3,6 --peers opus,amrwb --out runs/evaluation
+python recipes/evaluate.py --data DIR --codec speech-16k --bitrate 1.5,3,6 --peers opus,amrwb --out runs/evaluation
 """
 
 import sys
