@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -141,7 +142,7 @@ def build_cache(
             return str(error)
 
     lengths, bad = [], []
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(f".{secrets.token_hex(4)}.part")  # another machine may have this process id
     try:
         with open(part, "wb") as file, ThreadPoolExecutor() as pool:
             for block in range(0, len(entries), 64):  # bounds what waits in memory
@@ -159,7 +160,7 @@ def build_cache(
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    draft = index.with_suffix(f".{os.getpid()}.part")
+    draft = part.with_suffix(".json.part")
     draft.write_text(json.dumps({"lengths": lengths, "bad": bad}))
     os.replace(draft, index)  # the index comes last: a cache with an index is complete
 

@@ -200,7 +200,7 @@ class Trainer:
         if self.main:
             self.metrics.write(row)
         self.display.step(row)
-        if (due or best) and self._save() and best:
+        if (due or best) and self._save() and best and self.main:
             self.checkpoints.mark_best(step, self.state.counters["best"])
 
     def _validate(self) -> dict[str, float]:

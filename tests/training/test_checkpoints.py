@@ -1,6 +1,10 @@
 """Checkpoints: whole or absent, checked, pruned, and free of anything that could run."""
 
+import os
+import random
 import shutil
+import signal
+import time
 
 import pytest
 import torch
@@ -85,6 +89,30 @@ def test_a_failing_save_leaves_nothing_and_hurts_nothing(saved, monkeypatch):
         store.save(state, config)
     assert sorted(p.name for p in store.folder.iterdir()) == [f"step-0000000{n}" for n in (1, 2, 3)]
     assert store.latest(pytest.fail) == store.path(3)
+
+
+def test_a_kill_inside_a_save_never_costs_the_newest_whole_checkpoint(saved):
+    """A process that does nothing but save is killed at random moments; what is left always loads."""
+    config, state, store = saved
+    store.keep_last = 2
+    rng = random.Random(0)
+    caught = 0
+    for _ in range(15):
+        child = os.fork()
+        if child == 0:
+            while True:
+                state.step += 1
+                store.save(state, config)
+        time.sleep(rng.uniform(0.01, 0.15))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        caught += bool(list(store.folder.glob(".step-*")))
+        newest = list(store)[-1]
+        assert store.latest(pytest.fail) == newest
+        checkpoints.load(newest, state)
+        assert newest == store.path(state.step)
+        store.remove_drafts()
+    assert caught, "no kill fell into a save: the test has shown nothing"
 
 
 def test_drafts_of_a_killed_process_are_removed(saved):

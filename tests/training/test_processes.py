@@ -126,6 +126,26 @@ def test_two_processes_hold_equal_weights_after_every_step(tmp_path, warmup):
     assert len(rows) == 40 and sum(row.get("replaced", 0) for row in rows) > 0
 
 
+def test_two_processes_stop_together_and_go_on_as_one(tmp_path):
+    """SIGTERM through torchrun: both finish the same step, one saves; the run is then finished by one process."""
+    changes = {"run__max_steps": 40, "run__checkpoint_every": 100, "discriminator__start_step": 1000}
+    changes |= {"model__quantizer__method": "diveq_detach", "optim__lr": 3e-4}
+    whole = make_config(tmp_path, run__dir=str(tmp_path / "whole"), **changes)
+    broken = make_config(tmp_path, run__dir=str(tmp_path / "broken"), **changes)
+    finish(write(whole, tmp_path))
+    file = write(broken, tmp_path)
+    with subprocess.Popen(launched(file, 2), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as launcher:
+        wait_for_step(broken, 4, launcher)
+        launcher.send_signal(signal.SIGTERM)
+        launcher.wait(60)
+    (saved,) = (tmp_path / "broken/checkpoints").glob("step-*")
+    assert 4 <= int(saved.name[-8:]) < 40
+    finish(file, "--resume", "auto")
+    a, b = final_tensors(whole), final_tensors(broken)
+    worst = max((a[name] - b[name]).abs().max().item() for name in a if name.startswith("model/"))
+    assert worst < 1e-5, worst
+
+
 def test_the_death_of_the_launcher_stops_the_run(tmp_path):
     """accelerate's launcher of one process dies of SIGTERM without passing it on; the trainer notices and saves."""
     config = make_config(tmp_path, run__max_steps=100_000, run__checkpoint_every=50_000)
