@@ -1,6 +1,5 @@
 """The files that a codec does worst on, as pictures and sound beside the original: jobs for the report."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,11 +92,11 @@ def make_examples(evaluation: Evaluation, files: Sequence[str], pool: Pool) -> l
     return examples
 
 
-def codebook_use(evaluation: Evaluation, pool: Pool) -> dict[str, list[StageUse]]:
+def codebook_use(evaluation: Evaluation, pool: Pool) -> tuple[dict[str, list[StageUse]], dict[str, str]]:
     """Use of each codebook over the set, from the bytes that our codecs write.
 
     Returns:
-        family -> stages, of the highest bitrate evaluated; only models that can be run here.
+        (family -> stages, of the highest bitrate evaluated; what could not be counted -> why).
     """
     highest: dict[str, OwnCodec] = {}
     for system in evaluation.systems:
@@ -106,11 +105,14 @@ def codebook_use(evaluation: Evaluation, pool: Pool) -> dict[str, list[StageUse]
     paths = [str(path) for path in evaluation.paths.values()]
     for system in highest.values():
         pool.submit(Job(_count_codes, (paths, system, evaluation.sample_rate)))
-    return {
-        outcome.job.arguments[1].family: [_stage_use(n, counts) for n, counts in enumerate(outcome.value, start=1)]
-        for outcome in pool.outcomes()
-        if not outcome.error
-    }
+    use, faults = {}, {}
+    for outcome in pool.outcomes():
+        family = outcome.job.arguments[1].family
+        if outcome.error:
+            faults[f"use of the codebooks of {family}"] = outcome.error
+        else:
+            use[family] = [_stage_use(stage, counts) for stage, counts in enumerate(outcome.value, start=1)]
+    return use, faults
 
 
 def _media(file: str, path: str, system: System | None, sample_rate: int, step: Step) -> tuple[str, str]:
@@ -128,18 +130,14 @@ def _media(file: str, path: str, system: System | None, sample_rate: int, step: 
 
 def _count_codes(paths: list[str], system: OwnCodec, sample_rate: int, step: Step) -> list[list[int]]:
     """Per stage, how often each codeword stands in the files that the codec writes."""
-    from ..bitstream.container import read
-
     counts: list[list[int]] = []
     for path in paths:
         step(path)
-        signal = load(path, sample_rate)
-        info, codes = read(io.BytesIO(system.encode(resample(signal, sample_rate, system.sample_rate)).payload))
-        if not counts:
-            counts = [[0] * size for size in info.codebook_sizes]
-        for stage, total in enumerate(counts):
-            for code_index, n in enumerate(np.bincount(codes[:, stage].ravel(), minlength=len(total))):
-                total[code_index] += int(n)
+        sizes, codes = system.codes(resample(load(path, sample_rate), sample_rate, system.sample_rate))
+        counts = counts or [[0] * size for size in sizes]
+        for total, stage in zip(counts, codes, strict=True):
+            for index, n in enumerate(np.bincount(stage, minlength=len(total))):
+                total[index] += int(n)
     return counts
 
 

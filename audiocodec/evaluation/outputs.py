@@ -1,7 +1,7 @@
 """Everything that an evaluation leaves in its output folder."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from .environment import describe
@@ -30,6 +30,10 @@ def write_outputs(
         Summaries, one a system, as the tables show them.
     """
     out = Path(out)
+    worst = worst_files(evaluation, evaluation.metrics[0], n_examples)
+    examples = make_examples(evaluation, worst, pool)
+    use, faults = codebook_use(evaluation, pool)
+    evaluation = replace(evaluation, missing=evaluation.missing | faults)
     summaries = summarise(evaluation.records, evaluation.systems, evaluation.metrics)
     facts = describe() | {
         "command": command,
@@ -38,8 +42,6 @@ def write_outputs(
     (out / "table.md").write_text(markdown(evaluation, summaries, facts), encoding="utf-8")
     write_csv(out / "table.csv", summaries, evaluation.metrics)
     _write_plots(evaluation, summaries, out / "plots")
-    worst = worst_files(evaluation, evaluation.metrics[0], n_examples)
-    examples, use = make_examples(evaluation, worst, pool), codebook_use(evaluation, pool)
     (out / "report.html").write_text(html(evaluation, summaries, facts, examples, use), encoding="utf-8")
     run = {
         "facts": facts,

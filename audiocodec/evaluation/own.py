@@ -1,9 +1,13 @@
 """Our own codecs under test, as a user meets them: samples to the bytes of an .anc file and back."""
 
+import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .. import __version__
 from ..errors import CodecError
@@ -35,7 +39,13 @@ class OwnCodec(System):
         return _codec(self.model).sample_rate
 
     def version(self) -> str:
-        return f"audiocodec {__version__}, weights {_codec(self.model).weights_sha256[:12]}"
+        from ..compress.models import tables_of
+
+        codec = _codec(self.model)
+        parts = [f"audiocodec {__version__}", f"weights {codec.weights_sha256[:12]}"]
+        if tables := tables_of(codec):  # they decide how many bits it takes
+            parts.append(f"entropy tables {tables.id.hex()[:12]}")
+        return ", ".join(parts)
 
     def encode(self, signal: Signal) -> Encoded:
         from ..compress import compress
@@ -49,6 +59,20 @@ class OwnCodec(System):
 
         wav, _ = decompress(encoded.payload, model=_codec(self.model))
         return wav[0]
+
+    def codes(self, signal: Signal) -> tuple[tuple[int, ...], NDArray[np.integer]]:
+        """What stands in the file that the codec writes.
+
+        Args:
+            signal: [L] float32 at `sample_rate`.
+        Returns:
+            (how many codes each codebook knows, codes [K, T]).
+        """
+        from ..bitstream.container import read
+        from ..compress.models import tables_of
+
+        info, codes = read(io.BytesIO(self.encode(signal).payload), tables=tables_of(_codec(self.model)))
+        return info.alphabet_sizes, codes[0]
 
 
 @cache

@@ -62,6 +62,8 @@ def rate_distortion(summaries: Sequence[Summary], metric: Metric, own: set[str])
     figure, axes = _canvas(6.4, 4.0)
     look = styles(summaries, own)
     summaries = [s for s in summaries if s.family != Pcm.family]  # a ceiling far to the right would squeeze the rest
+    lows: list[float] = []
+    highs: list[float] = []
     for family, style in look.items():
         points = [s for s in summaries if s.family == family and s.metrics[metric.name].n_answered]
         points.sort(key=lambda s: s.bitrate)
@@ -71,8 +73,10 @@ def rate_distortion(summaries: Sequence[Summary], metric: Metric, own: set[str])
         bars = [[f.mean - f.low for f in found], [f.high - f.mean for f in found]]
         rates = [s.bitrate / 1000 for s in points]
         means = [f.mean for f in found]
+        lows, highs = [*lows, *(f.low for f in found)], [*highs, *(f.high for f in found)]
         axes.errorbar(rates, means, yerr=bars, label=family, capsize=2.5, elinewidth=1, **style)  # type: ignore[arg-type]
     _rate_axis(axes, [s.bitrate / 1000 for s in summaries])
+    _value_axis(axes, lows, highs)
     axes.set_ylabel(heading(metric))
     if metric.better == "lower":
         axes.invert_yaxis()  # better is up in every picture
@@ -131,12 +135,30 @@ def _rate_axis(axes: "Axes", rates: Sequence[float]) -> None:
     finite = [rate for rate in rates if rate > 0]
     axes.set_xscale("log")
     if finite:
-        low, high = min(finite) * 0.88, max(finite) * 1.13
+        low, high = min(finite) * 0.85, max(finite) * 1.13
         axes.set_xlim(low, high)
         axes.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
         axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("kbit/s, measured (logarithmic)")
+
+
+def _value_axis(axes: "Axes", lows: Sequence[float], highs: Sequence[float]) -> None:
+    """Limits by the quartiles, so that one codec far off (a vocoder's SI-SDR) does not flatten all the others.
+
+    What lies beyond is cut off, and said at the picture's foot.
+    """
+    if not lows:
+        return
+    first, third = np.quantile([*lows, *highs], [0.25, 0.75])
+    reach = 3 * (third - first) + 1e-9
+    inside = [x for x in (*lows, *highs) if first - reach <= x <= third + reach]
+    pad = 0.05 * (max(inside) - min(inside)) + 1e-9
+    axes.set_ylim(min(inside) - pad, max(inside) + pad)
+    n_outside = sum(high < min(inside) or low > max(inside) for low, high in zip(lows, highs, strict=True))
+    if n_outside:
+        points = "one point lies" if n_outside == 1 else f"{n_outside} points lie"
+        axes.set_title(f"{points} outside the picture; see the table", fontsize=7, color="#5d6673", loc="right")
 
 
 def _png(figure: "Figure") -> bytes:

