@@ -36,11 +36,11 @@ def evaluate(
 ) -> None:
     """Score codecs on recordings and write tables, plots and a report; an interrupted run is taken up again."""
     from ..data.manifest import collect
+    from ..data.pool import Pool
     from ..evaluation.listening import spread_over, write_page
     from ..evaluation.outputs import write_outputs
     from ..evaluation.own import OwnCodec
     from ..evaluation.peers import parse
-    from ..evaluation.pool import Pool
     from ..evaluation.run import evaluate as run
     from ..evaluation.tables import brief
     from ..metrics.catalogue import choose

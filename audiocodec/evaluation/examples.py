@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.pool import Job, Pool, Step
 from ..metrics.base import Metric, resample
 from .measure import Record, code, load
 from .media import data_uri, flac, spectrogram
 from .own import OwnCodec
-from .pool import Job, Pool, Step
 from .run import Evaluation
 from .systems import System
 

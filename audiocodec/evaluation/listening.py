@@ -15,11 +15,11 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+from ..data.pool import Job, Pool, Step
 from ..errors import ConfigError
 from .examples import MAX_S
 from .measure import code, load
 from .media import data_uri, flac
-from .pool import Job, Pool, Step
 from .run import Evaluation
 from .selftest import low_pass
 from .statistics import bootstrap_mean

@@ -7,11 +7,11 @@ from functools import lru_cache
 import numpy as np
 import soundfile
 
+from ..data.pool import Step
 from ..errors import AudioError
 from ..metrics.alignment import Aligned, align
 from ..metrics.base import Signal, resample
 from ..metrics.catalogue import METRICS
-from .pool import Step
 from .systems import Coded, System
 
 

@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from ..data.pool import Pool
 from .environment import describe
 from .examples import codebook_use, make_examples, worst_files
 from .own import OwnCodec
 from .plots import rate_distortion, spread
-from .pool import Pool
 from .report import html
 from .run import Evaluation
 from .statistics import Summary, summarise

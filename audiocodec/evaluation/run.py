@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from ..data.pool import Job, Outcome, Pool, Step
 from ..errors import ConfigError
 from ..metrics.base import Metric
 from .measure import Record, Task, measure
-from .pool import Job, Outcome, Pool, Step
 from .results import Key, Store, read
 from .systems import System
 

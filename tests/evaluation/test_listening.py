@@ -11,9 +11,9 @@ import pytest
 import soundfile
 
 from audiocodec.data.manifest import collect
+from audiocodec.data.pool import Pool
 from audiocodec.errors import ConfigError
 from audiocodec.evaluation.listening import ANCHOR, HIDDEN_REFERENCE, analyse, spread_over, write_page
-from audiocodec.evaluation.pool import Pool
 from audiocodec.evaluation.run import evaluate
 from audiocodec.metrics import si_sdr
 from tests.evaluation.fakes import Rounding

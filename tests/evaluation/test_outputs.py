@@ -9,9 +9,9 @@ import pytest
 import soundfile
 
 from audiocodec.data.manifest import collect
+from audiocodec.data.pool import Pool
 from audiocodec.evaluation.outputs import write_outputs
 from audiocodec.evaluation.own import OwnCodec
-from audiocodec.evaluation.pool import Pool
 from audiocodec.evaluation.run import evaluate
 from audiocodec.metrics import mel_distance, si_sdr
 from tests.evaluation.fakes import Rounding

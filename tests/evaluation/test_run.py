@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 from audiocodec.data.manifest import collect
+from audiocodec.data.pool import Pool
 from audiocodec.errors import ConfigError
-from audiocodec.evaluation.pool import Pool
 from audiocodec.evaluation.run import evaluate, name_files
 from audiocodec.metrics import mel_distance, si_sdr
 from audiocodec.metrics.catalogue import METRICS

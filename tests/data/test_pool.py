@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from audiocodec.evaluation.pool import Job, Pool
-from tests.evaluation import jobs
+from audiocodec.data.pool import Job, Pool
+from tests.data import jobs
 
 
 def run(pool, *todo):
@@ -69,3 +69,10 @@ def test_workers_have_one_thread_and_the_parent_keeps_its_own(pool, monkeypatch)
 
 def test_no_job_no_worker(pool):
     assert run(pool) == []
+
+
+def test_workers_are_numbered_and_a_new_one_takes_the_number_of_the_dead():
+    with Pool(2, timeout_s=30) as pool:
+        found = run(pool, *(Job(jobs.slot, ()) for _ in range(4)), Job(jobs.crash, ()), *[Job(jobs.slot, ())] * 4)
+    assert {outcome.value for outcome in found if not outcome.died} <= {0, 1}
+    assert sum(outcome.died for outcome in found) == 1

@@ -39,3 +39,7 @@ def hang(step):
 
 def threads(step):
     return os.environ["OMP_NUM_THREADS"], os.getpid()
+
+
+def slot(step):
+    return int(os.environ["AUDIOCODEC_WORKER"])

@@ -1,8 +1,9 @@
 """Worker processes that may crash: a job that kills its process costs that job, never the run.
 
-Codecs and metrics under test are C libraries that we do not control: PESQ's reference code can crash the interpreter.
-The standard library's pools stop for good when a worker dies; this one notices, says what the worker was doing, starts
-another, and goes on. Workers are fresh interpreters (spawned), limited to one thread each.
+Workers die: PESQ's reference code can crash the interpreter, libraries that decode broken recordings can, and a machine
+that runs out of memory kills some process. The standard library's pools stop for good when a worker dies; this one
+notices, says what the worker was doing, starts another, and goes on. Workers are fresh interpreters (spawned), limited
+to one thread each.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from ..errors import CodecError
 
 Step = Callable[[str], None]
 """Called by a job as it goes, with the name of what it does next; told in the error if the process dies there."""
+SLOT_VARIABLE = "AUDIOCODEC_WORKER"  # in a worker's environment: its number, 0 to n_processes - 1; for choosing a GPU
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 
@@ -45,6 +47,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Worker:
+    slot: int
     process: BaseProcess
     pipe: Connection
     job: Job | None = None
@@ -118,10 +121,12 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._log), daemon=True)
-        with _environment(ONE_THREAD):
+        taken = {worker.slot for worker in self._workers}
+        slot = next(number for number in range(self._n_processes) if number not in taken)
+        with _environment({**ONE_THREAD, SLOT_VARIABLE: str(slot)}):
             process.start()
         theirs.close()
-        return _Worker(process, ours)
+        return _Worker(slot, process, ours)
 
     def _receive(self, worker: _Worker) -> Outcome | None:
         """Read one message of a worker: a step (no outcome yet), a result, or its end."""
