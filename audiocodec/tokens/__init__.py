@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 _HOMES = {
     "StoreHeader": "header",
+    "Extractor": "extraction",
+    "extract": "extraction",
     "TokenItem": "store",
     "TokenStore": "store",
     "TokenWriter": "writer",
@@ -15,6 +17,8 @@ _HOMES = {
 __all__ = [*_HOMES]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from .extraction import Extractor as Extractor
+    from .extraction import extract as extract
     from .header import StoreHeader as StoreHeader
     from .store import TokenItem as TokenItem
     from .store import TokenStore as TokenStore
