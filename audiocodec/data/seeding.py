@@ -13,6 +13,8 @@ class Stream(IntEnum):
     STEP = 3
     WEIGHTS = 4
     CODEBOOKS = 5
+    TOKEN_ORDER = 7
+    TOKEN_CROP = 8
 
 
 def generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:
