@@ -1,10 +1,10 @@
 """Token stores as torch datasets: map-style and iterable, over processes and workers, resumed at any step.
 
-    dataset = TokenDataset(store, musicgen(store.header.codebook_sizes, 4), crop_frames=500)
-    loader = token_loader(dataset, batch_size=16, num_workers=2, position=checkpoint.get("position"))
-    for batch in loader:
-        batch["tokens"], batch["mask"]          # [B, 4, S] int64 and bool
-        checkpoint["position"] = batch["position"]   # where to go on after this batch
+dataset = TokenDataset(store, musicgen(store.header.codebook_sizes, 4), crop_frames=500)
+loader = token_loader(dataset, batch_size=16, num_workers=2, position=checkpoint.get("position"))
+for batch in loader:
+    batch["tokens"], batch["mask"]          # [B, 4, S] int64 and bool
+    checkpoint["position"] = batch["position"]   # where to go on after this batch
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -140,9 +140,7 @@ class TokenStream(IterableDataset[dict[str, Any]]):
         plan, epochs, position: see `TokenBatchSampler`.
     """
 
-    def __init__(
-        self, dataset: TokenDataset, plan: Plan, *, epochs: int | None = 1, position: Position | None = None
-    ):
+    def __init__(self, dataset: TokenDataset, plan: Plan, *, epochs: int | None = 1, position: Position | None = None):
         self.dataset, self.sampler = dataset, TokenBatchSampler(plan, epochs=epochs, position=position)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ def permuted(places: np.ndarray, n: int, keys: np.ndarray) -> np.ndarray:
     """
     half = max(((n - 1).bit_length() + 1) // 2, 1)  # bits; the network permutes 4^half >= n numbers
     out = _feistel(places.astype(np.uint64), half, keys)
-    while len(beyond := np.flatnonzero(out >= n)):  # walked on until they are in the range: fewer than 4 times on average
+    while len(beyond := np.flatnonzero(out >= n)):  # on until they are in the range: 4 times on average at most
         out[beyond] = _feistel(out[beyond], half, keys)
     return out.astype(np.int64)
 
@@ -49,10 +49,10 @@ def _mixed(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The batches of every epoch, divided over processes: each example once an epoch, in one process, whatever their number.
+    """The batches of every epoch, divided over processes: each example once an epoch, in one of them.
 
-    The processes' batches of one step are neighbours in the epoch's order, so `batch_size` x `world` held constant gives
-    the same examples in the same steps.
+    The processes' batches of one step are neighbours in the epoch's order, so the same `batch_size` x `world` gives the
+    same examples in the same steps.
 
     Args:
         n_examples: of an epoch.

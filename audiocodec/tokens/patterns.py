@@ -15,7 +15,9 @@ from ..errors import ConfigError, ShapeError
 class Pattern(Protocol):
     """An order of the codes of `n_q` codebooks."""
 
-    n_q: int
+    @property
+    def n_q(self) -> int:
+        """Codebooks."""
 
     def index(self, frames: int) -> np.ndarray:
         """int64, [steps] or [n_q, steps]: k * frames + t of the code that stands there, -1 for none."""

@@ -156,7 +156,7 @@ def flat(
     base: int = 0,
     ends: bool = True,
 ) -> View:
-    """One row of ids in which every codebook has ids of its own: frame-interleaved, c0 c1 .. of frame 0, of frame 1, ...
+    """One row of ids, every codebook with ids of its own, frame-interleaved: all codes of frame 0, of frame 1, ...
 
     Args:
         codebook_sizes: of the store or codec, coarsest first.
@@ -173,7 +173,12 @@ def flat(
 
 
 def coarse_first(
-    codebook_sizes: Sequence[int], n_q: int | None = None, *, coarse: int | None = None, base: int = 0, ends: bool = True
+    codebook_sizes: Sequence[int],
+    n_q: int | None = None,
+    *,
+    coarse: int | None = None,
+    base: int = 0,
+    ends: bool = True,
 ) -> View:
     """One row of ids: all frames of the coarsest codebook, then all of the next, ...
 

@@ -86,7 +86,8 @@ class Vocabulary:
         bad = np.argwhere((codes < 0) | (codes >= sizes))
         if len(bad):
             k, t = bad[0]
-            raise ShapeError(f"code {codes[k, t]} of codebook {k} at frame {t}; allowed 0..{self.codebook_sizes[k] - 1}")
+            largest = self.codebook_sizes[k] - 1
+            raise ShapeError(f"code {codes[k, t]} of codebook {k} at frame {t}; allowed 0..{largest}")
         return codes.astype(np.int64) + self.offsets[:, None]
 
     def decode(self, ids: np.ndarray) -> np.ndarray:
@@ -102,7 +103,7 @@ class Vocabulary:
             allowed = self.ids(int(k))
             raise ShapeError(
                 f"token {ids[k, t]} stands for codebook {k} of frame {t}; "
-                f"allowed {allowed.start}..{allowed.stop - 1}; let the model choose from `vocabulary.ids(codebook)` only"
+                f"allowed {allowed.start}..{allowed.stop - 1}; let the model choose from `vocabulary.ids(codebook)`"
             )
         return codes.astype(np.uint16)
 

@@ -1,5 +1,6 @@
 """Times and frames: exact, without gap or overlap."""
 
+import itertools
 from decimal import Decimal
 from fractions import Fraction
 
@@ -48,9 +49,9 @@ def test_covering_frames_are_the_fewest_that_cover(rate, a, b):
 @given(rates, st.lists(times, min_size=2, max_size=8))
 def test_segments_that_touch_share_the_frames_between_them(rate, bounds):
     bounds = sorted(bounds)
-    parts = [inner_frames(a, b, rate) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [inner_frames(a, b, rate) for a, b in itertools.pairwise(bounds)]
     assert parts[0].start == inner_frames(bounds[0], bounds[-1], rate).start
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in itertools.pairwise(parts):
         assert before.stop == after.start
     assert parts[-1].stop == inner_frames(bounds[0], bounds[-1], rate).stop
 
