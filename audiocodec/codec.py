@@ -260,9 +260,8 @@ class Codec(nn.Module):
 
     @property
     def config_sha256(self) -> str:
-        """SHA-256 (hex) of the configuration as canonical JSON."""
-        text = json.dumps(self.config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """See CodecConfig.sha256."""
+        return self.config.sha256
 
     def _weights(self) -> dict[str, Tensor]:
         return {key: value for key, value in self.state_dict().items() if value.is_floating_point()}

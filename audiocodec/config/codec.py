@@ -1,5 +1,7 @@
 """What a codec is: rates, channels, the kind and size of its networks, and its quantizer. No torch here."""
 
+import hashlib
+import json
 from fractions import Fraction
 from math import prod
 from typing import Annotated, Literal
@@ -7,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .base import Frozen
-from .quantizer import QuantizerConfig
+from .quantizer import DECODING, QuantizerConfig
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -70,6 +72,18 @@ class CodecConfig(Frozen):
     def frame_rate(self) -> Fraction:
         """Frames a second, exact, in Hz."""
         return Fraction(self.sample_rate, self.hop_length)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of what decides how codes decode, as canonical JSON.
+
+        Settings at their defaults and settings of encoding and training are left out, so that files stay readable when
+        there are more settings, and when a model is told to encode with more effort.
+        """
+        tree = self.model_dump(mode="json", exclude_defaults=True, exclude={"quantizer"})
+        tree["network"] = {"kind": self.network.kind} | self.network.model_dump(mode="json", exclude_defaults=True)
+        tree["quantizer"] = self.quantizer.model_dump(mode="json", include=set(DECODING))
+        return hashlib.sha256(json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def bitrate(self, n_q: int | None = None) -> float:
         """Nominal bit/s of the first `n_q` codebooks (default all), before any container or entropy coding."""

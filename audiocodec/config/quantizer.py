@@ -22,6 +22,7 @@ Method = Literal[
 ]
 Surrogate = Literal["point", "two-error"]
 SF_METHODS = ("sf_diveq", "sf_diveq_detach")
+DECODING = ("method", "n_q", "codebook_size", "codebook_dim", "sf_bits")  # settings that decide how codes decode
 
 
 def fsq_levels(codebook_size: int) -> tuple[int, ...]:
@@ -61,6 +62,9 @@ class QuantizerConfig(Frozen):
     codebook_dim: Positive | None = Field(None, description="stages search in a projection to so many dimensions")
     wiring: Literal["joint", "per_stage"] = Field(
         "per_stage", description="where the gradient estimator acts: once on the sum of all stages, or in each stage"
+    )
+    beam: Positive = Field(
+        1, description="paths followed through the stages: more lower the error at the same bits, and encode slower"
     )
     dropout: float = Field(0.5, ge=0, le=1, description="share of training items that keep a random prefix of stages")
 

@@ -1,7 +1,7 @@
 """What every quantizer is: latents in, `Quantized` out; the layouts, the precision and the life of its codebooks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from math import log2
@@ -54,8 +54,8 @@ class Quantizer(nn.Module, ABC):
         """`Quantized` of rows [N, D], in rows; `kept` marks what counts: [N] bool, for a stack [N, K]."""
 
     @abstractmethod
-    def encode_rows(self, rows: Tensor, n_q: int) -> Tensor:
-        """Codes of rows [N, D] as deployed: [N], or [N, n_q] for a stack."""
+    def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
+        """Codes of rows [N, D] as deployed: [N], or [N, n_q] for a stack, whose rows may want fewer stages (`kept`)."""
 
     @abstractmethod
     def decode_rows(self, codes: Tensor, kept: Tensor | None = None) -> Tensor:
@@ -138,12 +138,15 @@ class Quantizer(nn.Module, ABC):
         Raises:
             ShapeError: no vector, or another shape.
         """
+        self._init_from_data(z, mask, self.init_rows)
+
+    def _init_from_data(self, z: Tensor, mask: Tensor | None, init: Callable[[Tensor, torch.Generator], None]) -> None:
         rows, valid = to_rows(z, self.dim), self._valid(z, mask)
         rows = rows if valid is None else rows[valid]
         if decides():
             if len(rows) == 0:
                 raise ShapeError("init_from_data needs at least one latent vector, got none")
-            self.init_rows(rows.to(self._dtype(rows)), generator_for(self.seed))
+            init(rows.to(self._dtype(rows)), generator_for(self.seed))
         broadcast([*self.parameters(), *self.buffers()])
         self.reservoir = None
 
@@ -199,7 +202,7 @@ class Quantizer(nn.Module, ABC):
         return Quantized(z_q.to(z.dtype), codes, out.loss, out.metrics)
 
     def _deploy(self, rows: Tensor, kept: Tensor | None, n_q: int) -> Quantized:
-        codes = self.encode_rows(rows.detach(), n_q)
+        codes = self.encode_rows(rows.detach(), n_q, kept)
         with torch.no_grad():
             metrics = self.measure_rows(rows.detach(), codes, kept)
         return Quantized(self.decode_rows(codes, kept), codes, rows.new_zeros(()), metrics)

@@ -31,6 +31,7 @@ def build(config: QuantizerConfig, dim: int) -> ResidualQuantizer:
         dim,
         wiring=config.wiring,
         codebook_dim=config.codebook_dim,
+        beam=config.beam,
         warmup=config.warmup,
         seed=config.seed,
     )

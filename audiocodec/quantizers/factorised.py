@@ -52,10 +52,14 @@ class Factorised(Stage):
     def lookup(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         return _apply(self.project_out, self.inner.lookup(codes, dtype))
 
-    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None) -> Step:
+    @property
+    def chooses_softly(self) -> bool:
+        return self.inner.chooses_softly
+
+    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None, codes: Tensor | None = None) -> Step:
         low = _apply(self.project_in, rows)
         low_committed = low if committed is rows else _apply(self.project_in, committed)
-        step = self.inner.train_stage(low, low_committed, kept)
+        step = self.inner.train_stage(low, low_committed, kept, codes)
         return Step(_apply(self.project_out, step.z_q), step.codes, step.loss, step.counts, step.misalignment)
 
     def measure(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -54,7 +54,11 @@ class ScalarGrid(Stage):
     def lookup(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         return self._values(codes[:, None] // self.strides % self.levels, dtype)
 
-    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None) -> Step:
+    @property
+    def chooses_softly(self) -> bool:
+        return True
+
+    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None, codes: Tensor | None = None) -> Step:
         places = self.places(rows)
         steps = self._rounded(places.detach())
         soft = places * (2 / (self.levels - 1)) - 1

@@ -62,7 +62,11 @@ class GumbelSoftmax(VectorQuantizer):
             return super().table(dtype)
         return Table(self.project.weight.detach().to(dtype), -self.project.bias.detach().to(dtype))
 
-    def select(self, rows: Tensor) -> Choice:
+    @property
+    def chooses_softly(self) -> bool:
+        return True
+
+    def select(self, rows: Tensor, codes: Tensor | None = None) -> Choice:
         logits = self.logits(rows)
         uniform = torch.rand_like(logits).clamp_min(torch.finfo(logits.dtype).tiny)
         soft = functional.softmax((logits - torch.log(-torch.log(uniform))) / self.temperature, dim=1)

@@ -68,7 +68,7 @@ class ProductQuantizer(Quantizer):
         metrics = self._metrics(rows.detach(), torch.cat(hard, dim=1).detach(), kept, seen)
         return Quantized(z_q, torch.stack(codes, dim=1), torch.stack(losses).mean(), metrics)
 
-    def encode_rows(self, rows: Tensor, n_q: int) -> Tensor:
+    def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
         return torch.stack([part.search(mine, None) for part, mine in self._split(rows)], dim=1)
 
     def decode_rows(self, codes: Tensor, kept: Tensor | None = None) -> Tensor:

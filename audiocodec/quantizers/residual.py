@@ -1,7 +1,8 @@
 """Residual quantization: each stage codes what the stages before it left over."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, Self
 
 import torch
@@ -12,6 +13,7 @@ from . import telemetry
 from .base import Quantized, Quantizer
 from .factorised import Factorised
 from .nearest import Table
+from .paths import best_paths
 from .space_filling import SFDiVeQ
 from .stage import Stage
 from .vector import VectorQuantizer
@@ -34,6 +36,10 @@ class ResidualQuantizer(Quantizer):
         dim: D.
         wiring: see above; projected stages and FSQ learn only `per_stage`.
         codebook_dim: factorised codes: each stage searches in a learned projection to so many dimensions; None: in D.
+        beam: partial codes that are followed through the stages (paths.py); 1 takes each stage's own choice. With more,
+            the error of the whole sum decides, whatever rule a stage has of its own. Stages that choose
+            softly or at random in training (Gumbel-softmax, SF-DiVeQ before it snaps, FSQ) go on doing so there. Codes of a prefix then are no
+            prefix of the codes of more stages: they are better.
         warmup, seed: see Quantizer; the stages' own warm-up is not used.
     Raises:
         ConfigError: joint wiring of stages that have no estimator of their own.
@@ -50,15 +56,16 @@ class ResidualQuantizer(Quantizer):
         *,
         wiring: Literal["joint", "per_stage"] = "per_stage",
         codebook_dim: int | None = None,
+        beam: int = 1,
         warmup: int = 0,
         seed: int = 0,
     ):
-        if n_q < 1:
-            raise ConfigError(f"a residual quantizer needs n_q >= 1 stages, got {n_q}")
+        if n_q < 1 or beam < 1:
+            raise ConfigError(f"a residual quantizer needs n_q >= 1 stages and beam >= 1, got {n_q} and {beam}")
         super().__init__(dim, warmup=warmup, capacity=32 * codebook_size, seed=seed)
         stages = [method(codebook_size, codebook_dim or dim) for _ in range(n_q)]
         self.stages = nn.ModuleList(stages if codebook_dim is None else [Factorised(stage, dim) for stage in stages])
-        self.wiring = wiring
+        self.wiring, self.beam = wiring, beam
         if wiring == "joint" and not all(isinstance(stage, VectorQuantizer) for stage in self.stages):
             raise ConfigError("joint wiring gives the projections inside a stage no gradient; use wiring='per_stage'")
 
@@ -92,6 +99,20 @@ class ResidualQuantizer(Quantizer):
             raise ConfigError("sf_bits needs stages of SFDiVeQ")
         other = copy.copy(self)
         other._modules = {**self._modules, "stages": nn.ModuleList([stage.with_sf_bits(sf_bits) for stage in stages])}
+        return other
+
+    def with_beam(self, beam: int) -> Self:
+        """The same stack (same parameters, not a copy of them) that follows another number of paths.
+
+        Args:
+            beam: paths, at least 1; more give a lower error and take longer, about in proportion.
+        Raises:
+            ConfigError: beam is below 1.
+        """
+        if beam < 1:
+            raise ConfigError(f"beam must be at least 1, got {beam}")
+        other = copy.copy(self)
+        other.beam = beam
         return other
 
     def forward(  # type: ignore[override]
@@ -131,12 +152,13 @@ class ResidualQuantizer(Quantizer):
 
     def _train_per_stage(self, rows: Tensor, kept: Tensor | None) -> Quantized:
         left, total, steps, energies = rows, torch.zeros_like(rows), [], []
+        paths = self._training_paths(rows, kept)
         for index, stage in enumerate(self._stages()):
             mine = None if kept is None else kept[:, index]
             # Auxiliary losses reach the encoder as if the stages before were constants: with the estimator's gradients
             # of `left` (zero for STE) only the first stage could hold the latents near its codewords.
             committed = rows - (rows - left).detach() if stage.has_loss and index else left
-            step = stage.train_stage(left, committed, mine)
+            step = stage.train_stage(left, committed, mine, paths[index])
             left = left - step.z_q
             total = total + _only(step.z_q, mine)
             steps.append(step)
@@ -156,9 +178,10 @@ class ResidualQuantizer(Quantizer):
 
     def _train_joint(self, rows: Tensor, kept: Tensor | None) -> Quantized:
         left, total, codes, losses, counts, energies, misalignments = rows, torch.zeros_like(rows), [], [], [], [], []
+        paths = self._training_paths(rows, kept)
         for index, stage in enumerate(self._vector_stages()):
             mine = None if kept is None else kept[:, index]
-            choice = stage.select(left)
+            choice = stage.select(left, paths[index])
             seen = stage.observe(left.detach(), choice.codes, mine)
             losses.append(stage.aux_loss(left, choice, mine))
             left = left - choice.hard.detach()
@@ -175,7 +198,22 @@ class ResidualQuantizer(Quantizer):
             telemetry.summary(rows.detach(), first, counts, energies, misalignments),
         )
 
-    def encode_rows(self, rows: Tensor, n_q: int) -> Tensor:
+    def _training_paths(self, rows: Tensor, kept: Tensor | None) -> Sequence[Tensor | None]:
+        """The codes [N] that each stage shall take, of the best path through the stages that count for a row."""
+        if self.beam == 1 or any(stage.chooses_softly for stage in self._stages()):
+            return [None] * self.n_q
+        lengths = None if kept is None else kept.sum(dim=1)
+        return best_paths(rows.detach(), self._points(self.n_q, rows.dtype), self.beam, lengths).unbind(dim=1)
+
+    def _points(self, n_q: int, dtype: torch.dtype) -> list[Tensor]:
+        """What the codes of each stage stand for: [K, D] without gradient."""
+        with torch.no_grad():
+            return [stage.all_points(dtype) for stage in self._stages()[:n_q]]
+
+    def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
+        if self.beam > 1:
+            lengths = None if kept is None else kept[:, :n_q].sum(dim=1)
+            return best_paths(rows, self._points(n_q, rows.dtype), self.beam, lengths)
         stages, blocks = self._stages()[:n_q], rows.split(BLOCK)
         # Shared by all blocks; for a single one (a live stream) each table is made when it is used, while it is cached.
         tables = [stage.table(rows.dtype) if len(blocks) > 1 else None for stage in stages]
@@ -201,9 +239,23 @@ class ResidualQuantizer(Quantizer):
             energies.append(telemetry.energy(left, mine))
         return telemetry.summary(rows, None if kept is None else kept[:, 0], counts, energies, misalignments)
 
-    def init_rows(self, rows: Tensor, generator: torch.Generator) -> None:
-        for stage in self._stages():
-            stage.init_rows(rows, generator)
+    @torch.no_grad()
+    def init_from_data(self, z: Tensor, mask: Tensor | None = None, first: int = 0) -> None:
+        """Start the codebooks from latents; see Quantizer.init_from_data.
+
+        Args:
+            z: [B, D, T] or [N, D].
+            mask: as in `forward`.
+            first: stages before this one keep their codebooks; the others start from what those leave over.
+        Raises:
+            ShapeError: no vector, or another shape.
+        """
+        self._init_from_data(z, mask, partial(self.init_rows, first=first))
+
+    def init_rows(self, rows: Tensor, generator: torch.Generator, first: int = 0) -> None:
+        for index, stage in enumerate(self._stages()):
+            if index >= first:
+                stage.init_rows(rows, generator)
             rows = rows - stage.lookup(stage.search(rows, None), rows.dtype)
 
     def _stages(self) -> list[Stage]:

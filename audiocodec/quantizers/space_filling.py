@@ -81,9 +81,13 @@ class SFDiVeQ(VectorQuantizer):
         assert choice.segment is not None
         return diveq_segment(rows, *choice.segment, noise=self.noise)
 
-    def select(self, rows: Tensor) -> Choice:
+    @property
+    def chooses_softly(self) -> bool:
+        return not self.snapped
+
+    def select(self, rows: Tensor, codes: Tensor | None = None) -> Choice:
         if self.snapped:
-            codes = self.search(rows.detach(), None)
+            codes = self.search(rows.detach(), None) if codes is None else codes
             segments = (codes >> self.sf_bits).clamp_max(self.codebook_size - 2)
             place = (codes - (segments << self.sf_bits)).to(rows.dtype)[:, None] / (1 << self.sf_bits)
         else:
@@ -101,6 +105,9 @@ class SFDiVeQ(VectorQuantizer):
         if self.sf_bits == 0:
             return Table(corners)
         return Table(self.lookup(torch.arange(*self.codebook_sizes, device=corners.device), dtype).detach())
+
+    def all_points(self, dtype: torch.dtype) -> Tensor:
+        return self.table(dtype).points
 
     def lookup(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         if self.sf_bits == 0:

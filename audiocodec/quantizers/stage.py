@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -28,6 +29,11 @@ class Stage(Quantizer):
     codebook_size: int
 
     @property
+    def chooses_softly(self) -> bool:
+        """Whether training makes a soft or random choice of its own, and cannot be told a code."""
+        return False
+
+    @property
     @abstractmethod
     def has_loss(self) -> bool:
         """Whether training adds an auxiliary loss."""
@@ -45,18 +51,26 @@ class Stage(Quantizer):
         """Points [N, D] of codes [N], differentiable with respect to the parameters."""
 
     @abstractmethod
-    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None) -> Step:
+    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None, codes: Tensor | None = None) -> Step:
         """Quantize rows [N, D] with gradients.
 
         Args:
             rows: what this stage has to code, with the gradients that the wiring gives it.
             committed: the same values with the gradients that auxiliary losses may use.
             kept: [N] bool or None, the rows that count in losses and statistics.
+            codes: [N] chosen by somebody who sees more than this stage; None: by the stage itself, as always where
+                `chooses_softly`.
         """
 
     @abstractmethod
     def measure(self, rows: Tensor, codes: Tensor, kept: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Counts [K] of codewords and misalignment of rows without gradient; changes nothing."""
+
+    def all_points(self, dtype: torch.dtype) -> Tensor:
+        """What each code decodes to: [codes, D]."""
+        (size,) = self.codebook_sizes
+        device = next((t.device for t in chain(self.parameters(), self.buffers())), None)
+        return self.lookup(torch.arange(size, device=device), dtype)
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -68,7 +82,7 @@ class Stage(Quantizer):
         metrics = telemetry.summary(rows.detach(), kept, [step.counts], [left], [step.misalignment])
         return Quantized(step.z_q, step.codes, step.loss, metrics)
 
-    def encode_rows(self, rows: Tensor, n_q: int) -> Tensor:
+    def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
         return self.search(rows, None)
 
     def decode_rows(self, codes: Tensor, kept: Tensor | None = None) -> Tensor:

@@ -78,6 +78,9 @@ class VectorQuantizer(Stage):
         """The codewords [K, D]."""
         return self.codebook.to(dtype)
 
+    def all_points(self, dtype: torch.dtype) -> Tensor:
+        return self.points(dtype)
+
     def table(self, dtype: torch.dtype) -> Table:
         return Table(self.points(dtype).detach())
 
@@ -87,9 +90,9 @@ class VectorQuantizer(Stage):
     def lookup(self, codes: Tensor, dtype: torch.dtype) -> Tensor:
         return functional.embedding(codes, self.points(dtype))
 
-    def select(self, rows: Tensor) -> Choice:
+    def select(self, rows: Tensor, codes: Tensor | None = None) -> Choice:
         """The training-time choice for rows [N, D]."""
-        codes = self.search(rows.detach(), None)
+        codes = self.search(rows.detach(), None) if codes is None else codes
         return Choice(codes, self.lookup(codes, rows.dtype))
 
     def surrogate(self, rows: Tensor, choice: Choice) -> Tensor:
@@ -105,8 +108,8 @@ class VectorQuantizer(Stage):
             loss = loss + self.commitment * telemetry.energy(rows - choice.hard.detach(), kept) / self.dim
         return loss
 
-    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None) -> Step:
-        choice = self.select(rows)
+    def train_stage(self, rows: Tensor, committed: Tensor, kept: Tensor | None, codes: Tensor | None = None) -> Step:
+        choice = self.select(rows, codes)
         z_q = self.surrogate(rows, choice)
         loss = self.aux_loss(committed, choice, kept)
         return Step(z_q, choice.codes, loss, *self.observe(rows.detach(), choice.codes, kept))

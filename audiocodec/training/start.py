@@ -15,6 +15,7 @@ from ..config.training import TrainConfig
 from ..data.dataset import CropDataset
 from ..data.sampler import RowSampler
 from ..errors import ConfigError, ModelMismatchError
+from ..quantizers import ResidualQuantizer
 from ..quantizers.base import Quantizer
 from ..quantizers.randomness import generator_for
 from .checkpoints import Checkpoints, read_config
@@ -69,17 +70,21 @@ def _as_read_now(tree: dict[str, Any], source: Path) -> dict[str, Any]:
         return tree
 
 
-def start_from(config: TrainConfig, state: TrainState, say: Say) -> None:
+def start_from(config: TrainConfig, state: TrainState, say: Say) -> int:
     """Load the weights of `run.init_from` into the parts named by `run.init_parts`.
 
     A quantizer of another method takes over the codewords: a space-filling curve is laid through them in their best
-    order, statistics of EMA start from them. With `run.init_companions` a checkpoint's discriminators and the moments
+    order, statistics of EMA start from them. A longer stack takes the stages that are there; with fewer wanted, the
+    last ones stay behind. With `run.init_companions` a checkpoint's discriminators and the moments
     of both optimizers come along as far as they fit.
 
+    Returns:
+        Stages of the quantizer that came along; the others have yet to be started (`start_codebooks`).
     Raises:
         ConfigError: there are no weights in the folder.
         ModelMismatchError: they do not fit.
     """
+    stages = 0
     folder = Path(config.run.init_from or "")
     try:
         weights = {"model": load_file(folder / "model.safetensors")}
@@ -91,9 +96,8 @@ def start_from(config: TrainConfig, state: TrainState, say: Say) -> None:
         mine = {name: t.float() if t.is_floating_point() else t for name, t in mine.items()}
         module = state.codec.get_submodule(part)
         try:
-            if part == "quantizer" and mine.keys() != module.state_dict().keys():
-                _take_over(state.codec.quantizer, mine)
-                say("the quantizer is of another method: it starts from the codewords that are there")
+            if part == "quantizer":
+                stages = _load_quantizer(state.codec.quantizer, mine, say)
             else:
                 module.load_state_dict(mine)
         except RuntimeError as error:
@@ -104,6 +108,32 @@ def start_from(config: TrainConfig, state: TrainState, say: Say) -> None:
     state.ema.restart_all()
     more = state.load_companions(weights) if config.run.init_companions else []
     say(f"started from {folder}: {', '.join([*config.run.init_parts, *more])}")
+    return stages
+
+
+def _load_quantizer(quantizer: ResidualQuantizer, tensors: Mapping[str, Tensor], say: Say) -> int:
+    """Load the stages that both have; how many those are."""
+    wanted = quantizer.state_dict()
+    there = {int(name.split(".")[1]) for name in tensors if name.startswith("stages.")}
+    shared = min(quantizer.n_q, len(there))
+    mine = {
+        name: t for name, t in tensors.items() if not name.startswith("stages.") or int(name.split(".")[1]) < shared
+    }
+    if shared < len(there):
+        say(f"the quantizer keeps {shared} of {len(there)} stages")
+    elif shared < quantizer.n_q:
+        say(
+            f"the quantizer has {quantizer.n_q} stages: those after the first {shared} start from what these leave over"
+        )
+    fresh = {name for name in wanted if name.startswith("stages.") and int(name.split(".")[1]) >= shared}
+    if mine.keys() == wanted.keys() - fresh:
+        quantizer.load_state_dict({**wanted, **mine})
+    elif fresh:
+        raise RuntimeError(f"another method and {quantizer.n_q} stages instead of {shared}: change one at a time")
+    else:
+        _take_over(quantizer, mine)
+        say("the quantizer is of another method: it starts from the codewords that are there")
+    return shared
 
 
 @torch.no_grad()
@@ -121,19 +151,23 @@ def _take_over(quantizer: Quantizer, tensors: Mapping[str, Tensor]) -> None:
 
 
 def start_codebooks(
-    config: TrainConfig, state: TrainState, dataset: CropDataset, sampler: RowSampler, accelerator: Accelerator
+    config: TrainConfig,
+    state: TrainState,
+    dataset: CropDataset,
+    sampler: RowSampler,
+    accelerator: Accelerator,
+    first: int = 0,
 ) -> None:
-    """Start the codebooks from the latents of the first batches, unless they come from elsewhere."""
+    """Start the codebooks of the stages from `first` on from the latents of the first batches."""
     run, quantizer = config.run, state.codec.quantizer
-    loaded = run.init_from and "quantizer" in run.init_parts
-    if loaded or not run.quantizer_init_batches or quantizer.reservoir is not None:
+    if first == quantizer.n_q or not run.quantizer_init_batches or quantizer.reservoir is not None:
         return
     latents: list[Tensor] = []
     with torch.no_grad():
         for step in range(run.quantizer_init_batches):
             wav = torch.from_numpy(dataset.batch(step, sampler.rows).wav).to(accelerator.device)
             latents.append(accelerator.gather(state.codec.encoder(wav)))
-        quantizer.init_from_data(torch.cat(latents))
+        quantizer.init_from_data(torch.cat(latents), first=first)
     state.ema.restart_all()
 
 

@@ -57,11 +57,12 @@ class Trainer:
         self.validator = open_validation(config, accelerator)
         self.bad = BadFiles(self.folder / "bad_files.txt", config.data.max_bad_share)
         self.state = build_state(config, accelerator.device)
+        inherited = 0  # stages of the quantizer that need no start of their own
         if resumed is not None:
             checkpoints.load(resumed, self.state)
             self.say(f"resumed from {resumed}, step {self.state.step}")
         elif run.init_from:
-            start_from(config, self.state, self.say)
+            inherited = start_from(config, self.state, self.say)
         if run.compile:
             self.state.codec.encoder.compile()
             self.state.codec.decoder.compile()
@@ -69,7 +70,7 @@ class Trainer:
         self.usage = CodebookUsage(config.model.quantizer.n_q, self.state.codec.codebook_size, accelerator.device)
         self._save_failures = self._skipped_in_a_row = 0
         if resumed is None:
-            start_codebooks(config, self.state, self.dataset, self.sampler, accelerator)
+            start_codebooks(config, self.state, self.dataset, self.sampler, accelerator, inherited)
         self._open_logs()
 
     def run(self) -> int:

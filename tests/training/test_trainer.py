@@ -196,6 +196,24 @@ def test_another_quantizer_takes_over_the_codewords(tmp_path, capsys, method):
     assert ("of another method" in said) == (method != "nsvq")  # whose weights have the names of STE's
 
 
+def test_a_longer_stack_keeps_the_stages_that_are_there_and_a_shorter_one_the_first(tmp_path, capsys):
+    run(make_config(tmp_path, run__max_steps=4))
+    start = tmp_path / "run/checkpoints/step-00000004"
+    before = Codec.from_pretrained(start).quantizer
+    for n_q, words in ((4, "after the first 2"), (1, "keeps 1 of 2")):
+        config = make_config(
+            tmp_path, run__dir=str(tmp_path / "next"), run__init_from=str(start), model__quantizer__n_q=n_q
+        )
+        trainer = trainer_module.Trainer(config, accelerator())
+        trainer.display.close()
+        after = trainer.state.codec.quantizer
+        for old, new in zip(before.codebooks(), after.codebooks(), strict=False):
+            assert torch.equal(old.codebook, new.codebook)
+        assert words in capsys.readouterr().err
+    z = torch.randn(4, after.dim, 20) * before.codebooks()[0].codebook.std()
+    assert torch.equal(after.eval().encode(z), before.encode(z, after.n_q))
+
+
 def test_fine_tuning_takes_discriminators_and_moments_along_when_asked(tmp_path):
     first = make_config(tmp_path, run__max_steps=8)
     run(first)
