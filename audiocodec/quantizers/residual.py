@@ -37,9 +37,9 @@ class ResidualQuantizer(Quantizer):
         wiring: see above; projected stages and FSQ learn only `per_stage`.
         codebook_dim: factorised codes: each stage searches in a learned projection to so many dimensions; None: in D.
         beam: partial codes that are followed through the stages (paths.py); 1 takes each stage's own choice. With more,
-            the error of the whole sum decides, whatever rule a stage has of its own. Stages that choose
-            softly or at random in training (Gumbel-softmax, SF-DiVeQ before it snaps, FSQ) go on doing so there. Codes of a prefix then are no
-            prefix of the codes of more stages: they are better.
+            the error of the whole sum decides, whatever rule a stage has of its own; the codes for fewer stages are
+            then no prefix of the codes for more. Stages that choose softly or at random in training (Gumbel-softmax,
+            SF-DiVeQ before it snaps, FSQ) go on doing so there.
         warmup, seed: see Quantizer; the stages' own warm-up is not used.
     Raises:
         ConfigError: joint wiring of stages that have no estimator of their own.
