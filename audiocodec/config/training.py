@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from .base import Frozen
 from .codec import CodecConfig
 
-RECONSTRUCTION_TERMS = ("mel", "stft_log", "stft_linear", "complex", "loudness", "waveform")
+RECONSTRUCTION_TERMS = ("mel", "stft_log", "stft_linear", "complex", "loudness", "intelligibility", "waveform")
 GENERATOR_TERMS = (*RECONSTRUCTION_TERMS, "adversarial", "feature_matching")
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -67,6 +67,7 @@ class LossConfig(Frozen):
     complex_norm: Literal["l1", "l2"] = "l1"
     loudness: Weight = 0.0  # disturbance of loudness patterns, after PESQ
     loudness_window: Annotated[int, Field(ge=16)] = 512  # samples; PESQ listens through 32 ms
+    intelligibility: Weight = 0.0  # 1 - STOI, made smooth; looks through loudness_window
     waveform: Weight = 0.0  # L1 of samples, relative to the mean magnitude of the target
     quantizer: Weight = 1.0  # auxiliary loss of the quantizer, where its method has one
     adversarial: Weight = 1.0
@@ -90,7 +91,7 @@ class LossConfig(Frozen):
         mel = self.mel_windows if self.mel else ()
         stft = self.stft_windows if self.stft_log or self.stft_linear else ()
         compressed = self.complex_windows if self.complex else ()
-        return max((0, *mel, *stft, *compressed, self.loudness_window if self.loudness else 0))
+        return max((0, *mel, *stft, *compressed, self.loudness_window if self.loudness or self.intelligibility else 0))
 
 
 class OptimConfig(Frozen):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..audio.spectral import mel_matrix, stft
 from ..config.training import LossConfig
+from .intelligibility import Intelligibility
 from .loudness import Loudness
 
 _MAGNITUDE_EPS = 1e-12  # under the root, so that its gradient stays finite at zero
@@ -28,6 +29,7 @@ class ReconstructionLoss(nn.Module):
         complex      m ||X|^p e^(j arg X) - |Y|^p e^(j arg Y)|, L1 or L2 over real and imaginary parts, X and Y scaled
                      to a window of unit energy
         loudness     see loudness.py
+        intelligibility  see intelligibility.py; at the window of loudness
         waveform     mean over items of m |x - y| / m |y|
 
     Source: mel and stft_log: DAC, Kumar et al. 2023, arXiv:2306.06546, sec. 3.4; compressed complex spectrum: Ephrat
@@ -42,7 +44,8 @@ class ReconstructionLoss(nn.Module):
         self.stft_windows = set(config.stft_windows) if config.stft_log or config.stft_linear else set()
         self.complex_windows = set(config.complex_windows) if config.complex else set()
         self.loudness = Loudness(sample_rate, config.loudness_window) if config.loudness else None
-        heard = {config.loudness_window} if config.loudness else set()
+        self.intelligibility = Intelligibility(sample_rate, config.loudness_window) if config.intelligibility else None
+        heard = {config.loudness_window} if self.loudness or self.intelligibility else set()
         self.windows = sorted({*self.bins, *self.stft_windows, *self.complex_windows, *heard})
 
     def forward(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
@@ -64,6 +67,8 @@ class ReconstructionLoss(nn.Module):
             terms = self._terms(spectrum, target, window)
             if self.loudness and window == self.loudness.window:
                 terms["loudness"] = self.loudness(spectrum, target, y.square().mean(-1))
+            if self.intelligibility and window == self.intelligibility.window:
+                terms["intelligibility"] = self.intelligibility(spectrum, target)
             for name, value in terms.items():
                 sums[name] = sums[name] + value if name in sums else value
         return sums
