@@ -1,6 +1,5 @@
 """The codec: encoder, quantizer, decoder; audio to codes and back, and the folder a codec is saved in."""
 
-import copy
 import hashlib
 import json
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from torch import Tensor, nn
 from .config.codec import CodecConfig
 from .config.loader import validate
 from .errors import ConfigError, ModelMismatchError, ShapeError
+from .frozen import Frozen, freeze
 from .networks import build_networks
-from .nn.stream import State, Streamable
+from .nn.stream import State
 from .pretrained import CONFIG_FILE, WEIGHTS_FILE, locate
-from .quantizers import Quantized, ResidualQuantizer
+from .quantizers import Quantized
 from .quantizers.build import build
 from .shapes import Codes, Wav
 
@@ -33,35 +33,32 @@ class Reconstruction:
     quantized: Quantized  # what the bottleneck did
 
 
-@dataclass(frozen=True)
-class _Exact:
-    """Encoder and quantizer in the precision of inference, and which version of the weights they are of."""
-
-    version: object
-    encoder: Streamable
-    quantizer: ResidualQuantizer
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return next(self.encoder.parameters()).dtype
-
-
 class Codec(nn.Module):
     """A neural audio codec: `encode` gives codes, `decode` gives audio, calling it gives both with gradients.
 
-    Encoding runs in float64 (float32 where the device has no float64). Rounding then differs by 1e-16 between batch
-    shapes, chunk sizes and thread counts, so codes do not: a tie would have to be closer than that to flip. Decoding
-    runs in float32, where the same differences stay below 1e-5 of full scale.
+    Codes do not depend on the batch, on chunk sizes or on the number of threads. On a CPU the encoder runs in float32,
+    in a form whose frames come out alike, bit for bit, in any company; whether they do is tried on the spot with every
+    model (frozen.py). Where they do not, and elsewhere, it runs in float64 (float32 where the device has no float64):
+    rounding then differs by 1e-16, and a tie would have to be closer than that to flip. The search for the nearest
+    codeword is always decided in float64. Decoding runs in float32 and is equal to 1e-5 of full scale.
+
+    Args:
+        config: of everything.
+        name: for messages and file headers.
+        precision: of the encoder in inference. None chooses as said above. torch.float64 halves the speed and gives
+            the same codes on other processors too, up to ties of 1e-15; torch.float32 makes no promise where the trial
+            fails.
     """
 
-    def __init__(self, config: CodecConfig, name: str = "unnamed"):
+    def __init__(self, config: CodecConfig, name: str = "unnamed", precision: torch.dtype | None = None):
         super().__init__()
         self.config = config
         self.name = name
+        self.precision = precision
         self.encoder, self.decoder = build_networks(config)
         self.quantizer = build(config.quantizer, config.network.latent_dim)
         self.folder: Path | None = None  # where it was loaded from
-        self._exact: _Exact | None = None
+        self._frozen: Frozen | None = None
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -175,43 +172,50 @@ class Codec(nn.Module):
 
     def encoder_state(self, batch_size: int) -> State:
         """State of `encode_frames` before the first sample."""
-        encoder = self.exact().encoder
-        return encoder.init_state(next(encoder.parameters()).new_zeros(batch_size, 1))
+        return self.frozen().encoder_state(batch_size)
 
     def encode_frames(self, wav: Tensor, state: State, n_q: int) -> tuple[Tensor, State]:
         """Encode whole frames [B, C, t * hop] after `state`: codes [B, n_q, t] and the state after them."""
-        exact = self.exact()
-        z, state = exact.encoder.step(wav.to(next(self.parameters()).device, exact.dtype), state)
-        return exact.quantizer.encode(z, n_q), state
+        return self._present().encode(wav, state, n_q)
 
     def decoder_state(self, batch_size: int) -> State:
         """State of `decode_frames` before the first frame."""
-        return self.decoder.init_state(next(self.decoder.parameters()).new_zeros(batch_size, 1))
+        return self.frozen().decoder_state(batch_size)
 
     def decode_frames(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
         """Decode [B, K', t] after `state`: wav [B, C, t * hop], `decoder.delay` samples late, and the new state."""
-        return self.decoder.step(self.quantizer.decode(codes), state)
+        frozen = self._present()
+        return frozen.decode(frozen.latents(codes), state)
 
     def drain(self, state: State) -> Tensor:
         """Bring out the last `decoder.delay` samples after `state`: [B, C, delay]."""
-        like = next(self.decoder.parameters())
-        batch_size = _batch_size(state)
+        frozen, batch_size = self._present(), _batch_size(state)
         frames = self.decoder.delay // self.hop_length
         if frames == 0:
-            return like.new_zeros(batch_size, self.channels, 0)
-        return self.decoder.step(like.new_zeros(batch_size, self.config.network.latent_dim, frames), state)[0]
+            return torch.zeros(batch_size, self.channels, 0, device=frozen.device)
+        z = torch.zeros(batch_size, self.config.network.latent_dim, frames, device=frozen.device)
+        return frozen.decode(z, state)[0]
 
-    def exact(self) -> "_Exact":
-        """Encoder and quantizer as they are now, in eval mode and in the precision of inference."""
-        tensors = [*self.encoder.parameters(), *self.quantizer.parameters(), *self.quantizer.buffers()]
-        version = [(id(t), 0 if t.is_inference() else t._version, t.device) for t in tensors]
-        if self._exact is None or self._exact.version != version:
-            dtype = torch.float32 if tensors[0].device.type == "mps" else torch.float64
-            with torch.inference_mode(False):
-                encoder = copy.deepcopy(self.encoder).requires_grad_(False).to(dtype).eval()
-                quantizer = copy.deepcopy(self.quantizer).requires_grad_(False).to(dtype).eval()
-            self._exact = _Exact(version, encoder, quantizer)
-        return self._exact
+    def frozen(self) -> Frozen:
+        """The networks as they are now, in the form of inference; made again when weights or threads have changed."""
+        tensors = [*self.parameters(), *self.quantizer.buffers()]
+        version = [
+            (torch.get_num_threads(), self.precision),
+            *((id(t), 0 if t.is_inference() else t._version, t.device) for t in tensors),
+        ]
+        if self._frozen is None or self._frozen.version != version:
+            with torch.inference_mode(False), torch.no_grad():
+                parts = self.encoder, self.quantizer, self.decoder
+                self._frozen = freeze(*parts, self.hop_length, self.precision, version)
+        return self._frozen
+
+    def _present(self) -> Frozen:
+        """`frozen` without looking for changes: a stream looks for them where it begins, not in every frame."""
+        return self._frozen or self.frozen()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: what is made on demand stays behind."""
+        return {**self.__dict__, "_frozen": None}
 
     # -- checks --------------------------------------------------------------------------------------------------------
 
@@ -283,7 +287,12 @@ class Codec(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, device: str | torch.device = "cpu"
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        device: str | torch.device = "cpu",
+        precision: torch.dtype | None = None,
     ) -> Self:
         """Load a codec, in eval mode.
 
@@ -291,6 +300,7 @@ class Codec(nn.Module):
             name: a shipped model ("speech-16k"), a folder, or a hub id "owner/name".
             revision: branch, tag or commit of a hub id.
             device: where it shall run.
+            precision: of the encoder, see Codec.
         Raises:
             ConfigError: no such model, or its config.json is no codec configuration.
             ModelMismatchError: the weights do not fit the configuration.
@@ -300,7 +310,7 @@ class Codec(nn.Module):
             tree: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{folder / CONFIG_FILE}: not readable as JSON: {error}") from error
-        codec = cls(validate(CodecConfig, tree, str(folder / CONFIG_FILE)), name=Path(name).resolve().name)
+        codec = cls(validate(CodecConfig, tree, str(folder / CONFIG_FILE)), Path(name).resolve().name, precision)
         try:
             state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
             codec.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=True)

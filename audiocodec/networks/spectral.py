@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from ..config.codec import SpectralConfig
 from ..nn.blocks import ConvNeXtBlock
 from ..nn.lapped import LappedAnalysis, LappedSynthesis
+from ..nn.packed import PackedLinear
 from ..nn.stream import Chain, Delayed, State, Streamable
 
 LEVEL = 20.0  # brings speech at usual levels to unit-sized MDCT lines
+DENORMAL = 1e-18
 FLOOR = 1e-4  # magnitude below which compression turns linear: keeps silence silent and gradients finite
 
 
@@ -25,31 +27,39 @@ def compress(spectrum: Tensor, power: float) -> tuple[Tensor, Tensor]:
     """Raise magnitudes to `power`, keep phases.
 
     Args:
-        spectrum: [B, 2 M, T], real parts then imaginary parts.
+        spectrum: [..., 2 M], real parts then imaginary parts.
         power: exponent in (0, 1].
     Returns:
-        The compressed spectrum [B, 2 M, T] and the magnitudes before compression [B, M, T].
+        The compressed spectrum [..., 2 M] and the magnitudes before compression [..., M].
     """
-    real, imag = spectrum.chunk(2, dim=1)
-    magnitude = torch.sqrt(real.square() + imag.square() + FLOOR**2)
-    return spectrum * (magnitude ** (power - 1)).repeat(1, 2, 1), magnitude
+    magnitude = _magnitude(spectrum)
+    return _scale(spectrum, magnitude ** (power - 1)), magnitude
 
 
 def expand(spectrum: Tensor, power: float) -> Tensor:
-    """Inverse of `compress` on spectra well above the floor; [B, 2 M, T] -> [B, 2 M, T]."""
-    real, imag = spectrum.chunk(2, dim=1)
-    magnitude = torch.sqrt(real.square() + imag.square() + FLOOR**2)
-    return spectrum * (magnitude ** (1 / power - 1)).repeat(1, 2, 1)
+    """Inverse of `compress` on spectra well above the floor; [..., 2 M] -> [..., 2 M]."""
+    return _scale(spectrum, _magnitude(spectrum) ** (1 / power - 1))
 
 
-def _project(linear: nn.Linear, x: Tensor) -> Tensor:
-    """Apply `linear` to every frame of x [B, C, T] in full precision: the linear path carries the waveform itself."""
-    with torch.autocast(x.device.type, enabled=False):
-        return linear(x.transpose(1, 2)).transpose(1, 2)
+def _magnitude(spectrum: Tensor) -> Tensor:
+    real, imag = spectrum.chunk(2, dim=-1)
+    return torch.sqrt(real.square() + imag.square() + FLOOR**2)
+
+
+def _scale(spectrum: Tensor, gain: Tensor) -> Tensor:
+    """Real and imaginary parts [..., 2 M] times the gain [..., M] of their bin."""
+    return (spectrum.unflatten(-1, (2, -1)) * gain.unsqueeze(-2)).flatten(-2)
+
+
+def _project(linear: nn.Module, rows: Tensor) -> Tensor:
+    """Apply `linear` to every frame [B, T, C] in full precision: the linear path carries the waveform itself."""
+    with torch.autocast(rows.device.type, enabled=False):
+        y: Tensor = linear(rows)
+        return y
 
 
 class _FrameNet(Streamable):
-    """[B, c_in, T] -> [B, c_out, T]: a map, ConvNeXt blocks, norm, a map; starts small beside the linear path."""
+    """Rows [B, T, c_in] -> [B, T, c_out]: a map, ConvNeXt blocks, norm, a map; starts small beside the linear path."""
 
     def __init__(self, c_in: int, c_out: int, depth: int, config: SpectralConfig):
         super().__init__()
@@ -61,13 +71,18 @@ class _FrameNet(Streamable):
             self.output.weight.mul_(0.1)
             self.output.bias.zero_()
 
+    def pack(self, alike: bool) -> None:
+        self.input = PackedLinear(self.input.weight, self.input.bias, False, alike)
+        self.output = PackedLinear(self.output.weight, self.output.bias, False, alike)
+        for block in self.blocks.layers:
+            block.pack(alike)
+
     def init_state(self, like: Tensor) -> State:
         return self.blocks.init_state(like)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        x = self.input(x.transpose(1, 2)).transpose(1, 2)
-        x, state = self.blocks.step(x, state)
-        return self.output(self.norm(x.transpose(1, 2))).transpose(1, 2), state
+        x, state = self.blocks.step(self.input(x).transpose(1, 2), state)
+        return self.output(self.norm(x.transpose(1, 2))), state
 
 
 class SpectralEncoder(Streamable):
@@ -82,19 +97,28 @@ class SpectralEncoder(Streamable):
         with torch.no_grad():
             self.linear.weight.copy_(torch.eye(config.latent_dim, bins))
 
+    def pack(self) -> None:
+        """Make ready for inference on a CPU in float32, where frames then come out alike in any company."""
+        self.analysis.pack()
+        self.net.pack(alike=True)
+        self.linear = PackedLinear(self.linear.weight)
+
     def init_state(self, like: Tensor) -> State:
         """See Streamable."""
         return self.analysis.init_state(like), self.net.init_state(like)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable; x holds whole frames."""
-        spectrum, analysis = self.analysis.step(x * LEVEL, state[0])
-        compressed, magnitude = compress(spectrum, self.power)
-        features = torch.cat([compressed, 0.3 * torch.log(magnitude + 1e-2)], dim=1)
+        # Adding and taking away DENORMAL turns what is nearer to zero into zero: arithmetic on numbers below 1e-38 is up
+        # to a hundred times slower, and recordings that fade out contain them.
+        spectrum, analysis = self.analysis.step(x * LEVEL + DENORMAL - DENORMAL, state[0])
+        rows = spectrum.transpose(1, 2)
+        compressed, magnitude = compress(rows, self.power)
+        features = torch.cat([compressed, 0.3 * torch.log(magnitude + 1e-2)], dim=-1)
         z, net = self.net.step(features, state[1])
-        real = spectrum.chunk(2, dim=1)[0]
+        real = rows.chunk(2, dim=-1)[0]
         lines = real * (real.abs() + FLOOR) ** (self.power - 1)  # an MDCT line compressed by its own size
-        return z.to(lines) + _project(self.linear, lines), (analysis, net)
+        return (z.to(lines) + _project(self.linear, lines)).transpose(1, 2), (analysis, net)
 
 
 class SpectralDecoder(Delayed):
@@ -110,14 +134,21 @@ class SpectralDecoder(Delayed):
         with torch.no_grad():
             self.linear.weight.copy_(torch.eye(bins, config.latent_dim))
 
+    def pack(self) -> None:
+        """Make ready for inference on a CPU in float32."""
+        self.net.pack(alike=False)
+        self.linear = PackedLinear(self.linear.weight, alike=False)
+        self.synthesis.pack()
+
     def init_state(self, like: Tensor) -> State:
         """See Streamable."""
         return self.net.init_state(like), self.synthesis.init_state(like)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable."""
-        spectrum, net = self.net.step(x, state[0])
-        real, imag = spectrum.to(x).chunk(2, dim=1)
-        real = real + _project(self.linear, x)
-        wav, synthesis = self.synthesis.step(expand(torch.cat([real, imag], dim=1), self.power), state[1])
+        rows = x.transpose(1, 2)
+        spectrum, net = self.net.step(rows, state[0])
+        real, imag = spectrum.to(x).chunk(2, dim=-1)
+        spectrum = torch.cat([real + _project(self.linear, rows), imag], dim=-1)
+        wav, synthesis = self.synthesis.step(expand(spectrum, self.power).transpose(1, 2), state[1])
         return wav / LEVEL, (net, synthesis)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .conv import CausalConv1d
+from .packed import PackedLinear
 from .stream import Chain, Pointwise, State, Streamable
 
 
@@ -41,6 +42,15 @@ class ConvNeXtBlock(Streamable):
         self.up = nn.Linear(width, width * expansion)
         self.down = nn.Linear(width * expansion, width)
         self.scale = nn.Parameter(torch.full((width,), scale))
+        self.packed: tuple[PackedLinear, PackedLinear] | None = None
+
+    def pack(self, alike: bool) -> None:
+        """Make ready for inference on a CPU in float32: see PackedLinear; the scale goes into the last map."""
+        down, scale = self.down, self.scale
+        self.packed = (
+            PackedLinear(self.up.weight, self.up.bias, True, alike),
+            PackedLinear(down.weight * scale[:, None], down.bias * scale, False, alike),
+        )
 
     def init_state(self, like: Tensor) -> State:
         """See Streamable."""
@@ -49,8 +59,13 @@ class ConvNeXtBlock(Streamable):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable."""
         y, state = self.depthwise.step(x, state)
-        y = self.scale * self.down(functional.gelu(self.up(self.norm(y.transpose(1, 2)))))
-        return x + y.transpose(1, 2), state
+        rows, y = x.transpose(1, 2), self.norm(y.transpose(1, 2))
+        if self.packed is None:
+            rows = rows + self.scale * self.down(functional.gelu(self.up(y)))
+        else:
+            up, down = self.packed
+            rows = down(up(y), rows)
+        return rows.transpose(1, 2), state
 
 
 class ResidualUnit(Streamable):

@@ -13,6 +13,7 @@ class CausalConv1d(Streamable):
     def __init__(self, c_in: int, c_out: int, kernel_size: int, stride: int = 1, dilation: int = 1, groups: int = 1):
         super().__init__()
         self.conv = nn.Conv1d(c_in, c_out, kernel_size, stride, dilation=dilation, groups=groups)
+        self.depthwise = groups == c_in == c_out and stride == 1
         self.context = (kernel_size - 1) * dilation + 1 - stride  # samples remembered between steps
         if self.context < 0:
             raise ValueError(f"kernel_size {kernel_size} (dilation {dilation}) must reach over the stride {stride}")
@@ -23,25 +24,28 @@ class CausalConv1d(Streamable):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable."""
+        if self.depthwise and x.device.type == "cpu" and not torch.is_grad_enabled():
+            rows = torch.cat([state.transpose(1, 2), x.transpose(1, 2)], dim=1)
+            return _depthwise(rows, self.conv).transpose(1, 2), rows[:, rows.shape[1] - self.context :].transpose(1, 2)
         x = torch.cat([state, x], dim=-1)
-        return self._convolve(x), x[..., x.shape[-1] - self.context :]
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        conv = self.conv
-        if x.dtype == torch.float64 and conv.groups == conv.in_channels == conv.out_channels and conv.stride == (1,):
-            return _depthwise(x, conv)
-        y: Tensor = conv(x)
-        return y
+        return self.conv(x), x[..., x.shape[-1] - self.context :]
 
 
-def _depthwise(x: Tensor, conv: nn.Conv1d) -> Tensor:
-    """`conv(x)` as a sum over taps: on CPUs, where torch has no fast float64 kernel for it, 5 to 40 times as fast."""
-    taps, dilation = conv.kernel_size[0], conv.dilation[0]
-    length = x.shape[-1] - (taps - 1) * dilation
-    y = x[..., :length] * conv.weight[:, 0, :1]
-    for tap in range(1, taps):
-        y = torch.addcmul(y, x[..., tap * dilation :][..., :length], conv.weight[:, 0, tap : tap + 1])
-    return y if conv.bias is None else y + conv.bias[:, None]
+def _depthwise(rows: Tensor, conv: nn.Conv1d) -> Tensor:
+    """`conv` over rows [B, T, C]: a sum over taps, one row as many; several times as fast as torch's on a CPU.
+
+    Products and sums stay apart and in one order, so that a row alone comes out as it does among others, bit for bit.
+    """
+    weight = conv.weight[:, 0].t()  # [taps, C]
+    taps, dilation = len(weight), conv.dilation[0]
+    length = rows.shape[1] - (taps - 1) * dilation
+    if length == 1:
+        y = (rows[:, ::dilation] * weight).sum(dim=1, keepdim=True)
+    else:
+        y = rows[:, :length] * weight[0]
+        for tap in range(1, taps):
+            y += rows[:, tap * dilation : tap * dilation + length] * weight[tap]
+    return y if conv.bias is None else y + conv.bias
 
 
 class CausalConvTranspose1d(Streamable):

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from .packed import PackedLinear
 from .stream import Delayed, State, Streamable
 
 
@@ -35,6 +36,11 @@ class LappedAnalysis(Streamable):
         self.hop_length = hop_length
         # Not persistent: it is a function of hop_length, and weights files should hold only what was learned.
         self.register_buffer("basis", _basis(hop_length).float(), persistent=False)
+        self.packed: PackedLinear | None = None
+
+    def pack(self) -> None:
+        """Make ready for inference on a CPU in float32: see PackedLinear."""
+        self.packed = PackedLinear(self.basis.t())
 
     def init_state(self, like: Tensor) -> State:
         """Zeros [B, 1, M]: the half window before the first sample."""
@@ -44,8 +50,11 @@ class LappedAnalysis(Streamable):
         """See Streamable; x holds whole frames."""
         x = torch.cat([state, x], dim=-1)
         frames = x[:, 0].unfold(-1, 2 * self.hop_length, self.hop_length)
-        with torch.autocast(x.device.type, enabled=False):  # samples keep their full precision
-            spectrum = frames.to(self.basis) @ self.basis
+        if self.packed is not None:
+            spectrum = self.packed(frames.contiguous())
+        else:
+            with torch.autocast(x.device.type, enabled=False):  # samples keep their full precision
+                spectrum = frames.to(self.basis) @ self.basis
         return spectrum.transpose(1, 2), x[..., -self.hop_length :]
 
 
@@ -64,6 +73,11 @@ class LappedSynthesis(Delayed):
         self.hop_length = hop_length
         self.delay = hop_length  # samples
         self.register_buffer("basis", _basis(hop_length).float(), persistent=False)
+        self.packed: PackedLinear | None = None
+
+    def pack(self) -> None:
+        """Make ready for inference on a CPU in float32: see PackedLinear."""
+        self.packed = PackedLinear(self.basis, alike=False)
 
     def init_state(self, like: Tensor) -> State:
         """Zeros [B, 1, M]: the second half of the frame before."""
@@ -71,8 +85,11 @@ class LappedSynthesis(Delayed):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable."""
-        with torch.autocast(x.device.type, enabled=False):
-            halves = x.transpose(1, 2).to(self.basis) @ self.basis.T  # [B, T, 2 M]
+        if self.packed is not None:
+            halves = self.packed(x.transpose(1, 2).contiguous())
+        else:
+            with torch.autocast(x.device.type, enabled=False):
+                halves = x.transpose(1, 2).to(self.basis) @ self.basis.T  # [B, T, 2 M]
         first, second = halves.chunk(2, dim=-1)
         before = torch.cat([state, second[:, :-1]], dim=1)
         return (first + before).flatten(1)[:, None], second[:, -1:]

@@ -2,20 +2,22 @@
 
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 CPU_BLOCK = 256  # rows whose scores against ~1000 codewords (1 MiB) stay in a core's cache between product and argmin
 GPU_BLOCK = 65_536  # only bounds memory
 PAIR_BLOCK = 16_384  # rows and codewords compared one by one at a time; only bounds memory
-SCREENED_ROWS, SCREENED_DIM = 64, 32  # from here on a float32 copy of the table pays
+SCREENED_ROWS, SCREENED_DIM = 64, 32  # from here on a float32 copy of the table pays for a single call
 
 
 class Table:
     """What a search scores against: codeword k has the score offsets[k] - <row, points[k]>, and the lowest wins.
 
     With points = codewords and offsets = |codeword|^2 / 2 this is the nearest codeword: |row|^2 is the same for all.
-    A table is made for one call and thrown away, so it cannot fall behind the parameters.
+    A table is made for one call and thrown away, so it cannot fall behind the parameters; only quantizers that will
+    not change any more keep theirs (`hold_tables`).
 
     Args:
         points: [K, D].
@@ -24,6 +26,7 @@ class Table:
 
     def __init__(self, points: Tensor, offsets: Tensor | None = None):
         self.points = points
+        self.held = False  # for many calls
         # A norm squared again: one pass over the codewords without a temporary, which is what a live stream waits for.
         self.lengths = torch.linalg.vector_norm(points, dim=1)
         self.offsets = self.lengths.square() / 2 if offsets is None else offsets
@@ -34,9 +37,9 @@ class Table:
         return self.points.float(), self.offsets.float()
 
     @cached_property
-    def reach(self) -> tuple[Tensor, Tensor]:
+    def reach(self) -> tuple[float, float]:
         """Largest length of a point and largest offset: what rounding errors are proportional to."""
-        return self.lengths.max(), self.offsets.abs().max()
+        return float(self.lengths.max()), float(self.offsets.abs().max())
 
 
 def block_size(rows: Tensor) -> int:
@@ -78,21 +81,25 @@ def _exact(rows: Tensor, table: Table) -> Tensor:
     The scores of a matrix product (in float32 where that pays) decide wherever the second best is further off than
     rounding can explain. All codewords within that distance of the best are then compared one by one.
     """
-    screened = len(rows) >= SCREENED_ROWS and rows.shape[1] >= SCREENED_DIM
+    screened = table.held or (len(rows) >= SCREENED_ROWS and rows.shape[1] >= SCREENED_DIM)
     points, offsets = table.coarse if screened else (table.points, table.offsets)
-    scores = torch.addmm(offsets, rows.to(points.dtype), points.t(), alpha=-1)
-    best = torch.from_numpy(scores.numpy().argmin(axis=1))
-    lowest = scores.gather(1, best[:, None])
+    scores = torch.addmm(offsets, rows.to(points.dtype), points.t(), alpha=-1).numpy()
+    # NumPy: for one row, a live stream, its calls take a third of the time of torch's.
+    each, best = np.arange(len(rows)), scores.argmin(axis=1)
+    lowest = scores[each, best]
+    scores[each, best] = np.inf
     margin = _rounding(rows, table, points.dtype)
-    rivals = torch.from_numpy(scores.scatter(1, best[:, None], torch.inf).numpy().min(axis=1))
-    unsure = torch.nonzero(~(rivals - lowest[:, 0] > margin))[:, 0]  # also where infinities make it not a number
-    if len(unsure):
-        near = ~(scores[unsure] - lowest[unsure] > margin[unsure, None])
-        best[unsure] = _compare(rows[unsure], table, near)
-    return best
+    with np.errstate(invalid="ignore"):
+        unsure = ~(scores.min(axis=1) - lowest > margin)  # also where infinities make it not a number
+    if unsure.any():
+        scores[each, best] = lowest
+        with np.errstate(invalid="ignore"):
+            near = ~(scores[unsure] - lowest[unsure, None] > margin[unsure, None])
+        best[unsure] = _compare(rows[torch.from_numpy(unsure)], table, torch.from_numpy(near))
+    return torch.from_numpy(best)
 
 
-def _rounding(rows: Tensor, table: Table, dtype: torch.dtype) -> Tensor:
+def _rounding(rows: Tensor, table: Table, dtype: torch.dtype) -> np.ndarray:
     """How far off the difference of two scores [N] can be, at most.
 
     A sum of D + 1 products, in any order and of operands rounded once, is off by less than (D + 8) u times the sum of
@@ -100,14 +107,16 @@ def _rounding(rows: Tensor, table: Table, dtype: torch.dtype) -> Tensor:
     """
     longest, largest = table.reach
     unit = (rows.shape[1] + 8) * torch.finfo(dtype).eps
-    return unit * (torch.linalg.vector_norm(rows, dim=1) * longest + largest)
+    values = rows.numpy()
+    return unit * (np.sqrt(np.einsum("nd,nd->n", values, values)) * longest + largest)
 
 
-def _compare(rows: Tensor, table: Table, near: Tensor) -> Tensor:
+def _compare(rows: Tensor, table: Table, near: Tensor) -> np.ndarray:
     """Best of the candidates `near` [N, K] bool of each row, every score computed on its own: [N] int64."""
     scores = torch.full(near.shape, torch.inf, dtype=rows.dtype)
     row, code = torch.nonzero(near, as_tuple=True)
     for some, codes in zip(row.split(PAIR_BLOCK), code.split(PAIR_BLOCK), strict=True):
         products = (rows[some] * table.points[codes]).sum(dim=1)
         scores[some, codes] = table.offsets[codes] - products
-    return torch.from_numpy(scores.numpy().argmin(axis=1))
+    best: np.ndarray = scores.numpy().argmin(axis=1)
+    return best

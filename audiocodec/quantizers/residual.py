@@ -12,6 +12,7 @@ from ..errors import ConfigError, ShapeError
 from . import telemetry
 from .base import Quantized, Quantizer
 from .factorised import Factorised
+from .live import MAX_ROWS, LiveSearch
 from .nearest import Table
 from .paths import best_paths
 from .space_filling import SFDiVeQ
@@ -66,6 +67,8 @@ class ResidualQuantizer(Quantizer):
         stages = [method(codebook_size, codebook_dim or dim) for _ in range(n_q)]
         self.stages = nn.ModuleList(stages if codebook_dim is None else [Factorised(stage, dim) for stage in stages])
         self.wiring, self.beam = wiring, beam
+        self._held: list[Table | None] = []
+        self._live: LiveSearch | None = None
         if wiring == "joint" and not all(isinstance(stage, VectorQuantizer) for stage in self.stages):
             raise ConfigError("joint wiring gives the projections inside a stage no gradient; use wiring='per_stage'")
 
@@ -147,6 +150,25 @@ class ResidualQuantizer(Quantizer):
         """
         return self._encode(z, self._count(n_q))
 
+    def hold_tables(self, dtype: torch.dtype) -> None:
+        """Prepare for many calls of `encode` in `dtype`; no parameter may change afterwards."""
+        self._held = [stage.table(dtype) for stage in self._stages()]
+        for table in self._held:
+            if table is not None:
+                table.held = True
+        self._live = LiveSearch.of(tables) if (tables := self._searched_points(dtype)) else None
+
+    def _searched_points(self, dtype: torch.dtype) -> list[Table]:
+        """The held tables, if every stage's codeword is the very point that was searched for; else none."""
+        tables = [table for table in self._held if table is not None and table.points.device.type == "cpu"]
+        if dtype != torch.float64 or len(tables) < self.n_q:
+            return []
+        for stage, table in zip(self._stages(), tables, strict=True):
+            points = stage.lookup(torch.arange(stage.codebook_sizes[0]), dtype)
+            if points.shape != table.points.shape or not torch.equal(points, table.points):
+                return []
+        return tables
+
     def train_rows(self, rows: Tensor, kept: Tensor | None) -> Quantized:
         return self._train_joint(rows, kept) if self.wiring == "joint" else self._train_per_stage(rows, kept)
 
@@ -214,9 +236,14 @@ class ResidualQuantizer(Quantizer):
         if self.beam > 1:
             lengths = None if kept is None else kept[:, :n_q].sum(dim=1)
             return best_paths(rows, self._points(n_q, rows.dtype), self.beam, lengths)
+        if self._live is not None and len(rows) <= MAX_ROWS:
+            return self._live.encode(rows, n_q)
         stages, blocks = self._stages()[:n_q], rows.split(BLOCK)
-        # Shared by all blocks; for a single one (a live stream) each table is made when it is used, while it is cached.
-        tables = [stage.table(rows.dtype) if len(blocks) > 1 else None for stage in stages]
+        tables: list[Table | None]
+        if self._held:
+            tables = self._held[:n_q]
+        else:  # shared by all blocks; for a single one each table is made when it is used, while it is cached
+            tables = [stage.table(rows.dtype) if len(blocks) > 1 else None for stage in stages]
         return torch.cat([_encode_block(block, stages, tables) for block in blocks])
 
     def decode_rows(self, codes: Tensor, kept: Tensor | None = None) -> Tensor:

@@ -1,0 +1,135 @@
+"""A codec made ready for inference: every frame computed in one way, whatever else is computed beside it.
+
+Codes are decisions: two float32 results that differ in their last bit lie, for some frame in a thousand, on two sides
+of a decision. What encoding needs is therefore not accuracy but that a frame comes out alike, bit for bit, alone, in
+any batch and at any place. Networks that can be brought into such a form have a method `pack`; whether it holds on this
+machine, with this build of PyTorch and this number of threads, is tried before it is used. Others encode in float64,
+where the same differences are of 1e-16 and a tie would have to be closer than that to flip.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from .nn.packed import packable
+from .nn.stream import Delayed, State, Streamable
+from .quantizers import ResidualQuantizer
+
+M = TypeVar("M", bound=torch.nn.Module)
+
+TRIAL_FRAMES = 70  # of the trial's signals: enough for every size of piece below, with remainders
+PIECES = (1, 2, 3, 5, 8, 13, 37)  # frames at a time
+MAX_CODEWORDS = 2**16  # of all codebooks together: up to here decoding looks them up in one table
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Encoder, quantizer and decoder as inference runs them; copies, which later training does not change."""
+
+    version: object  # of the weights and settings that it was made of
+    encoder: Streamable
+    quantizer: ResidualQuantizer
+    decoder: Delayed
+    codewords: Tensor | None  # [K * N, D] of all codebooks, where there are not too many
+    precision: torch.dtype  # of the encoder
+    wide: torch.dtype  # of the search for codewords
+    device: torch.device
+
+    def encoder_state(self, batch_size: int) -> State:
+        """State of `encode` before the first sample."""
+        return self.encoder.init_state(torch.zeros(batch_size, 1, dtype=self.precision, device=self.device))
+
+    def encode(self, wav: Tensor, state: State, n_q: int) -> tuple[Tensor, State]:
+        """Whole frames [B, C, t * hop] after `state` -> codes [B, n_q, t] and the state after them."""
+        z, state = self.encoder.step(wav.to(self.device, self.precision), state)
+        return self.quantizer.encode(z.to(self.wide), n_q), state
+
+    def decoder_state(self, batch_size: int) -> State:
+        """State of `decode` before the first frame."""
+        return self.decoder.init_state(torch.zeros(batch_size, 1, device=self.device))
+
+    def latents(self, codes: Tensor) -> Tensor:
+        """Codes [B, K', t] -> latents [B, D, t] float32."""
+        if self.codewords is None:
+            return self.quantizer.decode(codes).float()
+        size = len(self.codewords) // self.quantizer.n_q
+        rows = codes.transpose(1, 2) + torch.arange(0, codes.shape[1] * size, size, device=codes.device)
+        return torch.nn.functional.embedding(rows, self.codewords).sum(dim=2).transpose(1, 2)
+
+    def decode(self, z: Tensor, state: State) -> tuple[Tensor, State]:
+        """Latents [B, D, t] after `state` -> wav [B, C, t * hop], `decoder.delay` samples late, and the new state."""
+        return self.decoder.step(z, state)
+
+
+def freeze(
+    encoder: Streamable,
+    quantizer: ResidualQuantizer,
+    decoder: Delayed,
+    hop_length: int,
+    precision: torch.dtype | None,
+    version: object = None,
+) -> Frozen:
+    """Return the form for inference of a codec's parts, which are left as they are.
+
+    Args:
+        encoder: wav [B, C, T * hop_length] -> latents [B, D, T].
+        quantizer: of latents.
+        decoder: latents [B, D, T] -> wav.
+        hop_length: samples a frame.
+        precision: of the encoder; None for float32 where it is reproducible, else float64.
+        version: kept with it.
+    """
+    device = next(encoder.parameters()).device
+    wide = torch.float32 if device.type == "mps" else torch.float64
+    quantizer = _still(quantizer).to(wide)
+    quantizer.hold_tables(wide)
+    codewords = None
+    if quantizer.n_q * quantizer.codebook_sizes[0] <= MAX_CODEWORDS:
+        every = torch.arange(quantizer.codebook_sizes[0], device=device)
+        codewords = torch.cat([stage.lookup(every, wide).float() for stage in quantizer.stages])  # type: ignore[operator]
+    encoder, precision = _exact(encoder, hop_length, precision)
+    decoder = _still(decoder).float()
+    if device.type == "cpu" and hasattr(decoder, "pack") and packable():
+        decoder.pack()
+    return Frozen(version, encoder, quantizer, decoder, codewords, precision, wide, device)
+
+
+def _exact(encoder: Streamable, hop_length: int, precision: torch.dtype | None) -> tuple[Streamable, torch.dtype]:
+    """Return the encoder for inference, and its precision."""
+    device = next(encoder.parameters()).device.type
+    if device == "mps":
+        return _still(encoder).float(), torch.float32
+    if precision != torch.float64 and device == "cpu" and hasattr(encoder, "pack") and packable():
+        packed = _still(encoder).float()
+        packed.pack()  # type: ignore[operator]
+        if precision == torch.float32 or reproducible(packed, hop_length):
+            return packed, torch.float32
+    precision = precision or torch.float64
+    return _still(encoder).to(precision), precision
+
+
+def _still(module: M) -> M:
+    return copy.deepcopy(module).requires_grad_(False).eval()
+
+
+@torch.inference_mode()
+def reproducible(encoder: Streamable, hop_length: int) -> bool:
+    """Return whether pieces of many sizes, alone and in batches, give the latents of the whole, bit for bit."""
+    generator = torch.Generator().manual_seed(0)
+    level = torch.logspace(-4, 0, TRIAL_FRAMES * hop_length)
+    wav = 0.3 * level * torch.randn(3, 1, TRIAL_FRAMES * hop_length, generator=generator)
+    whole = encoder(wav)
+    if not torch.equal(encoder(wav[1:2]), whole[1:2]):
+        return False
+    return all(torch.equal(_in_pieces(encoder, wav[: 1 + n % 2], n * hop_length), whole[: 1 + n % 2]) for n in PIECES)
+
+
+def _in_pieces(encoder: Streamable, wav: Tensor, size: int) -> Tensor:
+    state, latents = encoder.init_state(wav), []
+    for piece in wav.split(size, dim=-1):
+        z, state = encoder.step(piece, state)
+        latents.append(cast(Tensor, z))
+    return torch.cat(latents, dim=-1)
