@@ -200,7 +200,7 @@ class Codec(nn.Module):
         """The networks as they are now, in the form of inference; made again when weights or threads have changed."""
         tensors = [*self.parameters(), *self.quantizer.buffers()]
         version = [
-            (torch.get_num_threads(), self.precision),
+            (torch.get_num_threads(), self.precision, id(self.quantizer)),
             *((id(t), 0 if t.is_inference() else t._version, t.device) for t in tensors),
         ]
         if self._frozen is None or self._frozen.version != version:

@@ -9,7 +9,7 @@ where the same differences are of 1e-16 and a tie would have to be closer than t
 
 import copy
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -88,11 +88,10 @@ def freeze(
     quantizer.hold_tables(wide)
     codewords = None
     if quantizer.n_q * quantizer.codebook_sizes[0] <= MAX_CODEWORDS:
-        every = torch.arange(quantizer.codebook_sizes[0], device=device)
-        codewords = torch.cat([stage.lookup(every, wide).float() for stage in quantizer.stages])  # type: ignore[operator]
+        codewords = torch.cat(quantizer.points(quantizer.n_q, wide)).float()
     encoder, precision = _exact(encoder, hop_length, precision)
     decoder = _still(decoder).float()
-    if device.type == "cpu" and hasattr(decoder, "pack") and packable():
+    if device.type == "cpu" and packable():
         decoder.pack()
     return Frozen(version, encoder, quantizer, decoder, codewords, precision, wide, device)
 
@@ -102,10 +101,9 @@ def _exact(encoder: Streamable, hop_length: int, precision: torch.dtype | None) 
     device = next(encoder.parameters()).device.type
     if device == "mps":
         return _still(encoder).float(), torch.float32
-    if precision != torch.float64 and device == "cpu" and hasattr(encoder, "pack") and packable():
+    if precision != torch.float64 and device == "cpu" and packable():
         packed = _still(encoder).float()
-        packed.pack()  # type: ignore[operator]
-        if precision == torch.float32 or reproducible(packed, hop_length):
+        if packed.pack() and (precision == torch.float32 or reproducible(packed, hop_length)):
             return packed, torch.float32
     precision = precision or torch.float64
     return _still(encoder).to(precision), precision
@@ -131,5 +129,5 @@ def _in_pieces(encoder: Streamable, wav: Tensor, size: int) -> Tensor:
     state, latents = encoder.init_state(wav), []
     for piece in wav.split(size, dim=-1):
         z, state = encoder.step(piece, state)
-        latents.append(cast(Tensor, z))
+        latents.append(z)
     return torch.cat(latents, dim=-1)

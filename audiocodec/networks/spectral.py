@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..config.codec import SpectralConfig
 from ..nn.blocks import ConvNeXtBlock
 from ..nn.lapped import LappedAnalysis, LappedSynthesis
-from ..nn.packed import PackedLinear
+from ..nn.packed import packed
 from ..nn.stream import Chain, Delayed, State, Streamable
 
 LEVEL = 20.0  # brings speech at usual levels to unit-sized MDCT lines
@@ -63,19 +63,20 @@ class _FrameNet(Streamable):
 
     def __init__(self, c_in: int, c_out: int, depth: int, config: SpectralConfig):
         super().__init__()
-        self.input = nn.Linear(c_in, config.width)
+        self.input: nn.Module = nn.Linear(c_in, config.width)
         self.blocks = Chain(ConvNeXtBlock(config.width, config.kernel_size, config.expansion) for _ in range(depth))
         self.norm = nn.LayerNorm(config.width)
-        self.output = nn.Linear(config.width, c_out)
+        output = nn.Linear(config.width, c_out)
         with torch.no_grad():
-            self.output.weight.mul_(0.1)
-            self.output.bias.zero_()
+            output.weight.mul_(0.1)
+            output.bias.zero_()
+        self.output: nn.Module = output
 
-    def pack(self, alike: bool) -> None:
-        self.input = PackedLinear(self.input.weight, self.input.bias, False, alike)
-        self.output = PackedLinear(self.output.weight, self.output.bias, False, alike)
+    def pack_maps(self, alike: bool) -> None:
+        self.input, self.output = packed(self.input, alike), packed(self.output, alike)
         for block in self.blocks.layers:
-            block.pack(alike)
+            assert isinstance(block, ConvNeXtBlock)
+            block.pack_maps(alike)
 
     def init_state(self, like: Tensor) -> State:
         return self.blocks.init_state(like)
@@ -93,15 +94,17 @@ class SpectralEncoder(Streamable):
         self.power, bins = config.compression, config.hop_length
         self.analysis = LappedAnalysis(bins)
         self.net = _FrameNet(3 * bins, config.latent_dim, config.encoder_depth, config)
-        self.linear = nn.Linear(bins, config.latent_dim, bias=False)
+        linear = nn.Linear(bins, config.latent_dim, bias=False)
         with torch.no_grad():
-            self.linear.weight.copy_(torch.eye(config.latent_dim, bins))
+            linear.weight.copy_(torch.eye(config.latent_dim, bins))
+        self.linear: nn.Module = linear
 
-    def pack(self) -> None:
-        """Make ready for inference on a CPU in float32, where frames then come out alike in any company."""
-        self.analysis.pack()
-        self.net.pack(alike=True)
-        self.linear = PackedLinear(self.linear.weight)
+    def pack(self) -> bool:
+        """See Streamable; frames then come out alike in any company."""
+        self.analysis.pack_maps()
+        self.net.pack_maps(alike=True)
+        self.linear = packed(self.linear, alike=True)
+        return True
 
     def init_state(self, like: Tensor) -> State:
         """See Streamable."""
@@ -109,8 +112,8 @@ class SpectralEncoder(Streamable):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable; x holds whole frames."""
-        # Adding and taking away DENORMAL turns what is nearer to zero into zero: arithmetic on numbers below 1e-38 is up
-        # to a hundred times slower, and recordings that fade out contain them.
+        # Adding and taking away DENORMAL turns what is nearer to zero into zero: arithmetic on numbers below 1e-38 is
+        # up to a hundred times slower, and recordings that fade out contain them.
         spectrum, analysis = self.analysis.step(x * LEVEL + DENORMAL - DENORMAL, state[0])
         rows = spectrum.transpose(1, 2)
         compressed, magnitude = compress(rows, self.power)
@@ -128,17 +131,19 @@ class SpectralDecoder(Delayed):
         super().__init__()
         self.power, bins = config.compression, config.hop_length
         self.net = _FrameNet(config.latent_dim, 2 * bins, config.decoder_depth, config)
-        self.linear = nn.Linear(config.latent_dim, bins, bias=False)
+        linear = nn.Linear(config.latent_dim, bins, bias=False)
         self.synthesis = LappedSynthesis(bins)
         self.delay = self.synthesis.delay  # samples
         with torch.no_grad():
-            self.linear.weight.copy_(torch.eye(bins, config.latent_dim))
+            linear.weight.copy_(torch.eye(bins, config.latent_dim))
+        self.linear: nn.Module = linear
 
-    def pack(self) -> None:
-        """Make ready for inference on a CPU in float32."""
-        self.net.pack(alike=False)
-        self.linear = PackedLinear(self.linear.weight, alike=False)
-        self.synthesis.pack()
+    def pack(self) -> bool:
+        """See Streamable."""
+        self.net.pack_maps(alike=False)
+        self.linear = packed(self.linear, alike=False)
+        self.synthesis.pack_maps()
+        return True
 
     def init_state(self, like: Tensor) -> State:
         """See Streamable."""

@@ -44,7 +44,7 @@ class ConvNeXtBlock(Streamable):
         self.scale = nn.Parameter(torch.full((width,), scale))
         self.packed: tuple[PackedLinear, PackedLinear] | None = None
 
-    def pack(self, alike: bool) -> None:
+    def pack_maps(self, alike: bool) -> None:
         """Make ready for inference on a CPU in float32: see PackedLinear; the scale goes into the last map."""
         down, scale = self.down, self.scale
         self.packed = (

@@ -38,7 +38,7 @@ class LappedAnalysis(Streamable):
         self.register_buffer("basis", _basis(hop_length).float(), persistent=False)
         self.packed: PackedLinear | None = None
 
-    def pack(self) -> None:
+    def pack_maps(self) -> None:
         """Make ready for inference on a CPU in float32: see PackedLinear."""
         self.packed = PackedLinear(self.basis.t())
 
@@ -75,7 +75,7 @@ class LappedSynthesis(Delayed):
         self.register_buffer("basis", _basis(hop_length).float(), persistent=False)
         self.packed: PackedLinear | None = None
 
-    def pack(self) -> None:
+    def pack_maps(self) -> None:
         """Make ready for inference on a CPU in float32: see PackedLinear."""
         self.packed = PackedLinear(self.basis, alike=False)
 

@@ -19,7 +19,7 @@ FEW = 3  # rows up to which an ordinary product is faster
 
 
 class PackedLinear(nn.Module):
-    """`functional.linear` for inference on a CPU in float32, with the weight reordered once; not to be trained or saved.
+    """`functional.linear` for inference on a CPU in float32, its weight reordered once; not to be trained or saved.
 
     Args:
         weight: [out, in] float32.
@@ -48,3 +48,9 @@ class PackedLinear(nn.Module):
             activation = "gelu" if self.gelu else "none"
             y = torch.ops.mkldnn._linear_pointwise.default(x, self.packed, self.bias, activation, [], "none")
         return y
+
+
+def packed(linear: nn.Module, alike: bool) -> PackedLinear:
+    """The packed form of a Linear layer."""
+    assert isinstance(linear, nn.Linear)
+    return PackedLinear(linear.weight, linear.bias, alike=alike)

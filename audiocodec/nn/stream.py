@@ -15,6 +15,10 @@ class Streamable(nn.Module):
         """Return the state before the first sample, for the batch size, dtype and device of `like`."""
         return ()
 
+    def pack(self) -> bool:
+        """Take the form for inference on a CPU in float32 (packed.py), for good; return whether there is one."""
+        return False
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Process the next piece of a signal; pieces of any size give what the whole would have given."""
         return self.forward(x), state

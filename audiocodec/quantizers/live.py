@@ -1,7 +1,7 @@
-"""The search through a whole residual stack for the few vectors of a live stream, where calls cost more than arithmetic.
+"""The search through a residual stack for the few vectors of a live stream, where calls cost more than arithmetic.
 
 The same answers as stage after stage by nearest.py: float32 scores decide wherever the second best is further off than
-rounding can explain, and float64 the rest. NumPy, because its calls on small arrays take a third of the time of torch's.
+rounding can explain, and float64 the rest. NumPy: its calls on small arrays take a third of the time of torch's.
 """
 
 from dataclasses import dataclass

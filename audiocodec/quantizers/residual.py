@@ -163,11 +163,9 @@ class ResidualQuantizer(Quantizer):
         tables = [table for table in self._held if table is not None and table.points.device.type == "cpu"]
         if dtype != torch.float64 or len(tables) < self.n_q:
             return []
-        for stage, table in zip(self._stages(), tables, strict=True):
-            points = stage.lookup(torch.arange(stage.codebook_sizes[0]), dtype)
-            if points.shape != table.points.shape or not torch.equal(points, table.points):
-                return []
-        return tables
+        every = zip(self.points(self.n_q, dtype), tables, strict=True)
+        same = (torch.equal(points, table.points) for points, table in every)
+        return tables if all(same) else []
 
     def train_rows(self, rows: Tensor, kept: Tensor | None) -> Quantized:
         return self._train_joint(rows, kept) if self.wiring == "joint" else self._train_per_stage(rows, kept)
@@ -225,9 +223,9 @@ class ResidualQuantizer(Quantizer):
         if self.beam == 1 or any(stage.chooses_softly for stage in self._stages()):
             return [None] * self.n_q
         lengths = None if kept is None else kept.sum(dim=1)
-        return best_paths(rows.detach(), self._points(self.n_q, rows.dtype), self.beam, lengths).unbind(dim=1)
+        return best_paths(rows.detach(), self.points(self.n_q, rows.dtype), self.beam, lengths).unbind(dim=1)
 
-    def _points(self, n_q: int, dtype: torch.dtype) -> list[Tensor]:
+    def points(self, n_q: int, dtype: torch.dtype) -> list[Tensor]:
         """What the codes of each stage stand for: [K, D] without gradient."""
         with torch.no_grad():
             return [stage.all_points(dtype) for stage in self._stages()[:n_q]]
@@ -235,7 +233,7 @@ class ResidualQuantizer(Quantizer):
     def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
         if self.beam > 1:
             lengths = None if kept is None else kept[:, :n_q].sum(dim=1)
-            return best_paths(rows, self._points(n_q, rows.dtype), self.beam, lengths)
+            return best_paths(rows, self.points(n_q, rows.dtype), self.beam, lengths)
         if self._live is not None and len(rows) <= MAX_ROWS:
             return self._live.encode(rows, n_q)
         stages, blocks = self._stages()[:n_q], rows.split(BLOCK)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from audiocodec.quantizers import DiVeQ, FSQ, ResidualQuantizer, SFDiVeQ
+from audiocodec.quantizers import FSQ, DiVeQ, ResidualQuantizer, SFDiVeQ
 from tests.quantizers.makers import latents
 
 
