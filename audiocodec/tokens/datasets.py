@@ -31,6 +31,7 @@ class TokenDataset(Dataset[dict[str, Any]]):
         crop_frames: of an example; default whole items.
         random_crops: see `order.Crops`.
         min_frames: shorter items are left out.
+        items: numbers of the items to use, such as those of one set or voice; default all.
         seed: of the crops' places.
         fields: names of the store's fields that an example carries too, None where an item lacks one.
     Raises:
@@ -45,12 +46,15 @@ class TokenDataset(Dataset[dict[str, Any]]):
         crop_frames: int | None = None,
         random_crops: bool = True,
         min_frames: int = 1,
+        items: Sequence[int] | None = None,
         seed: int = 0,
         fields: Sequence[str] = (),
     ):
         self.store, self.fields = store, tuple(fields)
         self.view = view or parallel(store.header.codebook_sizes)
-        self.crops = Crops(store.lengths, crop_frames, random=random_crops, min_frames=min_frames, seed=seed)
+        self.crops = Crops(
+            store.lengths, crop_frames, random=random_crops, min_frames=min_frames, items=items, seed=seed
+        )
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:

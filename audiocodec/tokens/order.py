@@ -4,6 +4,7 @@ A shuffled epoch is a permutation that is computed place by place: 10^9 examples
 epoch is there at once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,20 +123,31 @@ class Crops:
         random: True: every item gives as many crops an epoch as fill its length, each at a random place. False: it is
             cut from its beginning into crops that touch, the last one shorter: every frame once, for evaluation.
         min_frames: shorter items are left out.
+        items: numbers of the items to use, such as those of one set or voice; default all.
         seed: of the places.
     Raises:
         ConfigError: `frames` or `min_frames` below 1, or no item is long enough.
     """
 
     def __init__(
-        self, lengths: np.ndarray, frames: int | None, *, random: bool = True, min_frames: int = 1, seed: int = 0
+        self,
+        lengths: np.ndarray,
+        frames: int | None,
+        *,
+        random: bool = True,
+        min_frames: int = 1,
+        items: Sequence[int] | np.ndarray | None = None,
+        seed: int = 0,
     ):
         if (frames is not None and frames < 1) or min_frames < 1:
             raise ConfigError(f"crops of {frames} frames from items of {min_frames} or more: both must be 1 or more")
         self.frames, self.random, self.seed = frames, random and frames is not None, seed
-        self._items = np.flatnonzero(lengths >= min_frames)
+        asked = np.arange(len(lengths)) if items is None else np.asarray(items, dtype=np.int64)
+        if len(asked) and not 0 <= asked.min() <= asked.max() < len(lengths):
+            raise ConfigError(f"items {asked.min()} to {asked.max()} asked for; the store has 0 to {len(lengths) - 1}")
+        self._items = asked[lengths[asked] >= min_frames]
         if not len(self._items):
-            raise ConfigError(f"none of {len(lengths)} items has {min_frames} frames or more")
+            raise ConfigError(f"none of {len(asked)} items has {min_frames} frames or more")
         self._lengths = np.asarray(lengths, dtype=np.int64)[self._items]
         counts = np.ones_like(self._lengths)
         if frames is not None:

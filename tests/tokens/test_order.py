@@ -93,6 +93,10 @@ def test_whole_items_and_the_ones_left_out():
     assert len(crops) == 1 and (crops(0, 0).item, crops(0, 0).start, crops(0, 0).frames) == (2, 0, 9)
     with pytest.raises(ConfigError, match="none of 2 items has 10 frames"):
         Crops(np.array([5, 9]), None, min_frames=10)
+    some = Crops(np.array([5, 7, 9]), None, items=[2, 0])
+    assert [some(0, i).item for i in range(len(some))] == [2, 0]
+    with pytest.raises(ConfigError, match="the store has 0 to 1"):
+        Crops(np.array([5, 9]), None, items=[2])
     with pytest.raises(IndexError, match="has 1"):
         crops(0, 1)
 
