@@ -9,14 +9,15 @@ Source: the index format of IndexedDataset in NVIDIA Megatron-LM, megatron/core/
 """
 
 import struct
+from collections.abc import Callable
 
 import numpy as np
 
 from ...errors import ConfigError
-from ..views import coarse_first, flat
+from ..views import View, coarse_first, flat
 from .job import Job
 
-_ORDERS = {"flat": flat, "coarse-first": coarse_first}
+_ORDERS: dict[str, Callable[..., View]] = {"flat": flat, "coarse-first": coarse_first}
 _UINT16, _INT32 = 8, 4  # as the format numbers them
 _LARGEST_UINT16 = 65500  # Megatron's own bound for choosing uint16
 
