@@ -1,7 +1,10 @@
 """Make a manifest of recordings, and find out what is wrong with them before training does.
 
-python recipes/prepare_data.py manifest my_recordings train.jsonl --layout librispeech --license "CC BY 4.0"
-python recipes/prepare_data.py manifest lhotse_recordings.jsonl.gz train.jsonl --lhotse
+python recipes/prepare_data.py manifest my_recordings train.jsonl --layout folder --license "CC BY 4.0"
+python recipes/prepare_data.py manifest /data train.jsonl --reader librispeech --subset train-clean-100
+python recipes/prepare_data.py manifest /data train.jsonl --reader vctk --subset mic1
+python recipes/prepare_data.py manifest lhotse_cuts.jsonl.gz train.jsonl --reader lhotse
+python recipes/prepare_data.py manifest saved_dataset train.jsonl --reader huggingface --subset validation
 python recipes/prepare_data.py scan train.jsonl --report scan.json --keep clean.jsonl
 """
 
@@ -12,19 +15,41 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also runs from a checkout that is not installed
 
-from audiocodec.data import layouts, manifest
+from audiocodec.data import layouts, manifest, readers
 from audiocodec.data.scan import row, scan, summary
-from audiocodec.errors import CodecError
+from audiocodec.errors import CodecError, ConfigError
+
+READERS = {
+    "folder": "a folder, a recording or a manifest",
+    **{name: f"{corpus.name} below SOURCE ({corpus.layout})" for name, corpus in readers.CORPORA.items()},
+    "lhotse": "a Lhotse manifest of recordings or cuts",
+    "huggingface": "a data set that the package `datasets` opens",
+}
 
 
 def make_manifest(options: argparse.Namespace) -> None:
-    """Write a manifest of everything that can be read."""
-    entries = layouts.read_lhotse(options.source_dir) if options.lhotse else manifest.collect([options.source_dir])
+    """Write a manifest of everything that can be read; what the command line says goes over what a reader knows."""
+    entries = _read(options)
+    if not entries:
+        raise ConfigError(f"{options.source_dir}: no readable recording there")
     origin = {"source": options.source, "license": options.license, "language": options.language}
     entries = layouts.with_origin(entries, options.layout, **origin)
     manifest.write(options.out, entries)
     hours = sum(entry.duration for entry in entries) / 3600
     print(f"{options.out}: {len(entries)} recordings, {hours:.2f} h, {len({e.speaker for e in entries})} speakers")
+
+
+def _read(options: argparse.Namespace) -> list[manifest.Entry]:
+    match options.reader:
+        case "folder":
+            return manifest.collect([options.source_dir])
+        case "lhotse":
+            return readers.read_lhotse(options.source_dir)
+        case "huggingface":
+            files = options.out.with_suffix(".files")
+            return readers.read_huggingface(options.source_dir, files, options.subset or "train", options.column)
+        case corpus:
+            return readers.read_torchaudio(corpus, options.source_dir, options.subset)
 
 
 def scan_recordings(options: argparse.Namespace) -> None:
@@ -55,11 +80,13 @@ def main() -> int:
     """Exit code 0 done, 1 unusable input."""
     parser = argparse.ArgumentParser(description="Manifests of recordings for training.")
     commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("manifest", help="write a manifest of a folder")
-    make.add_argument("source_dir", help="folder, manifest or, with --lhotse, a Lhotse recording manifest")
+    make = commands.add_parser("manifest", help="write a manifest of a folder, a corpus or a data set")
+    make.add_argument("source_dir", metavar="SOURCE", help="what the reader reads")
     make.add_argument("out", type=Path, help="manifest to write, .jsonl")
-    make.add_argument("--lhotse", action="store_true")
-    make.add_argument("--layout", choices=list(layouts.LAYOUTS), default="none", help=str(layouts.LAYOUTS))
+    make.add_argument("--reader", choices=list(READERS), default="folder", help=_listed(READERS))
+    make.add_argument("--subset", default="", help="train-clean-100, ...; microphone of VCTK; split of a data set")
+    make.add_argument("--column", default="audio", help="huggingface: the column that holds the sound")
+    make.add_argument("--layout", choices=list(layouts.LAYOUTS), help=f"speakers: {_listed(layouts.LAYOUTS)}")
     for name in ("source", "license", "language"):
         make.add_argument(f"--{name}", default="", help=f"{name} of all of them")
     make.set_defaults(run=make_manifest)
@@ -76,6 +103,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _listed(choices: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {meaning}" for name, meaning in choices.items())
 
 
 if __name__ == "__main__":

@@ -31,6 +31,29 @@ Paths = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Windows = Annotated[tuple[int, ...], AfterValidator(_powers_of_two)]
 
 
+class AugmentConfig(Frozen):
+    """Changes to crops that leave them possible recordings; the changed crop is input and target (data/augment.py)."""
+
+    speed: tuple[Positive, Positive] = (1.0, 1.0)  # each crop is played at a speed from this range; pitch moves along
+    mix: Share = 0.0  # share of the crops to which one of another recording is added: several speakers, background
+    mix_db: tuple[float, float] = (-20.0, 0.0)  # level of what is added, against the crop
+    narrow: Share = 0.0  # share of the crops whose upper frequencies are taken away
+    narrow_hz: tuple[Positive, Positive] = (3000.0, 8000.0)  # bandwidth that stays
+    pause: Share = 0.0  # share of the crops of which a stretch becomes digital silence
+    pause_s: tuple[Positive, Positive] = (0.05, 0.3)  # its length
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in ("speed", "mix_db", "narrow_hz", "pause_s"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}=[{low:g}, {high:g}]: the lower end comes first")
+        low, high = self.speed
+        if not 0.5 <= low <= high <= 2:
+            raise ValueError(f"speed=[{low:g}, {high:g}] is outside of 0.5 to 2")
+        return self
+
+
 class DataConfig(Frozen):
     """What is trained on: manifests or folders, crops, augmentation, loading."""
 
@@ -43,6 +66,7 @@ class DataConfig(Frozen):
     )  # manifest `source` -> how often against its share of hours (default 1)
     gain_db: tuple[float, float] = (0.0, 0.0)  # each crop is scaled by a gain drawn evenly from this range
     polarity: bool = True  # each crop is turned upside down half of the time
+    augment: AugmentConfig = AugmentConfig()
     cache: str | None = None  # folder: decode the corpus once to 16-bit samples there and memory-map it
     workers: int = Field(2, ge=0)  # threads that read ahead; 0 reads in line
     prefetch: int = Field(4, ge=1)  # steps read ahead

@@ -23,10 +23,11 @@ _FULL_SCALE = 32767
 
 
 class Corpus(Protocol):
-    """Recordings by number: `lengths` in samples at the codec's rate, `crop` the samples themselves."""
+    """Recordings by number: `lengths` in samples at `sample_rate` (Hz), `crop` the samples themselves."""
 
     entries: Sequence[Entry]
     lengths: np.ndarray
+    sample_rate: int
 
     def crop(self, index: int, start: int, length: int) -> np.ndarray:
         """[C, length] float32 from sample `start` on, zeros after the end. Raises AudioError."""
@@ -75,6 +76,7 @@ class CachedCorpus:
     """Crops from one file of 16-bit samples, mapped into memory: reading costs a copy. Made by `build_cache`."""
 
     def __init__(self, folder: str | Path, entries: Sequence[Entry], sample_rate: int, channels: int = 1):
+        self.sample_rate = sample_rate
         path = cache_path(folder, entries, sample_rate, channels)
         index = json.loads(path.with_suffix(".json").read_text())
         bad = {number for number, _ in index["bad"]}

@@ -1,7 +1,5 @@
-"""Who speaks, read from where a file lies: the folder layouts of well-known corpora, and Lhotse's manifests."""
+"""Who speaks, read from where a file lies: the folder layouts of well-known corpora."""
 
-import gzip
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,30 +38,22 @@ def speaker(path: Path, layout: str) -> str:
 
 
 def with_origin(
-    entries: Sequence[Entry], layout: str, *, source: str = "", license: str = "", language: str = ""
+    entries: Sequence[Entry], layout: str | None = None, *, source: str = "", license: str = "", language: str = ""
 ) -> list[Entry]:
-    """Entries with their speakers, and with one origin for all."""
-    return [
-        replace(e, speaker=speaker(e.path, layout), source=source, license=license, language=language) for e in entries
-    ]
+    """Entries with speakers and origin laid over what they say.
 
-
-def read_lhotse(path: str | Path) -> list[Entry]:
-    """Read a Lhotse recording manifest (`.jsonl` or `.jsonl.gz`); Lhotse itself is not needed.
-
-    Recordings of one file source are taken; relative paths count from the present folder, as in Lhotse.
-
-    Raises:
-        ConfigError: the file is no such manifest.
+    Args:
+        entries: the recordings.
+        layout: a key of `LAYOUTS` that tells the speakers; None leaves them.
+        source, license, language: of all of them; "" leaves what is there.
     """
-    path = Path(path)
-    try:
-        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        return [
-            Entry(Path(row["sources"][0]["source"]), float(row["duration"]), int(row["sampling_rate"]))
-            for row in rows
-            if len(row["sources"]) == 1 and row["sources"][0]["type"] == "file"
-        ]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise ConfigError(f"{path}: no Lhotse recording manifest: {error}") from None
+    return [
+        replace(
+            e,
+            speaker=e.speaker if layout is None else speaker(e.path, layout),
+            source=source or e.source,
+            license=license or e.license,
+            language=language or e.language,
+        )
+        for e in entries
+    ]

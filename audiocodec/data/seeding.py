@@ -13,6 +13,7 @@ class Stream(IntEnum):
     STEP = 3
     WEIGHTS = 4
     CODEBOOKS = 5
+    AUGMENT = 6
     TOKEN_ORDER = 7
     TOKEN_CROP = 8
 

@@ -1,8 +1,11 @@
 """SEANet: strided waveform convolutions with dilated residual units between them; the EnCodec and DAC family.
 
 Source: Tagliasacchi et al. 2020, arXiv:2009.02095, as in SoundStream (arXiv:2107.03312, fig. 3); Snake activations and
-dilations 1, 3, 9 as in DAC (Kumar et al. 2023, arXiv:2306.06546). Deviates: every convolution is causal.
+dilations 1, 3, 9 as in DAC (Kumar et al. 2023, arXiv:2306.06546). Deviates: every convolution is causal; weights start
+so that signals keep their power from layer to layer, where others rely on weight normalization.
 """
+
+import math
 
 from torch import Tensor, nn
 
@@ -25,6 +28,7 @@ class SEANetEncoder(Streamable):
             width *= 2
         layers += [activation(config.activation, width), CausalConv1d(width, config.latent_dim, 3)]
         self.chain = Chain(layers)
+        keep_power(self)
 
     def init_state(self, like: Tensor) -> State:
         """See Streamable."""
@@ -51,6 +55,7 @@ class SEANetDecoder(Delayed):
             layers += [ResidualUnit(width, config.kernel_size, d, config.activation) for d in config.dilations]
         layers += [activation(config.activation, width), CausalConv1d(width, channels, config.kernel_size)]
         self.chain = Chain([*layers, Pointwise(nn.Tanh())])
+        keep_power(self)
 
     def init_state(self, like: Tensor) -> State:
         """See Streamable."""
@@ -59,3 +64,23 @@ class SEANetDecoder(Delayed):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """See Streamable."""
         return self.chain.step(x, state)
+
+
+def keep_power(module: nn.Module) -> None:
+    """Start every convolution with zero bias and weights that give outputs the power of the inputs.
+
+    PyTorch's default shrinks a signal threefold in power at each layer: after the dozen of an encoder latents are all
+    but constant, and a run spends its first hundreds of steps on finding the signal again. Residual branches start with
+    a tenth of the power of what they are added to.
+
+    Source: LeCun et al. 1998, Efficient BackProp, sec. 4.6 (variance 1 / inputs that meet in an output).
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
+            inputs = layer.in_channels // layer.groups * layer.kernel_size[0]
+            if isinstance(layer, nn.ConvTranspose1d):
+                inputs //= layer.stride[0]
+            branch = layer.kernel_size[0] == 1  # only the last convolution of a residual unit
+            nn.init.normal_(layer.weight, 0.0, math.sqrt((0.1 if branch else 1.0) / inputs))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -12,7 +12,9 @@ from audiocodec.errors import AudioError, ConfigError
 
 
 class Ramps:
-    """A corpus whose samples tell where they come from: recording i holds i + position / 1e6."""
+    """A corpus whose samples tell where they come from: recording i holds (i + position / 1e6) / 16."""
+
+    sample_rate = 16000
 
     def __init__(self, lengths, sources=None, bad=()):
         self.lengths = np.array(lengths)
@@ -24,7 +26,7 @@ class Ramps:
         if index in self.bad:
             raise AudioError(f"{index}.wav: broken")
         place = start + np.arange(length)
-        return np.where(place < self.lengths[index], index + place / 1e6, 0.0).astype(np.float32)[None]
+        return np.where(place < self.lengths[index], (index + place / 1e6) / 16, 0.0).astype(np.float32)[None]
 
 
 PLAIN = DataConfig(polarity=False)
@@ -48,14 +50,14 @@ def test_seed_step_and_row_all_matter():
 def test_recordings_are_drawn_by_length_times_weight():
     config = DataConfig(polarity=False, source_weights={"b": 3.0, "c": 0.0})
     corpus = Ramps([1000, 1000, 2000, 1000], ["a", "b", "a", "c"])
-    drawn = CropDataset(corpus, config, 10, seed=0).batch(0, range(2000)).wav[:, 0, 0].astype(int)
-    shares = np.bincount(drawn, minlength=4) / 2000
+    drawn = CropDataset(corpus, config, 10, seed=0).batch(0, range(2000)).wav[:, 0, 0] * 16
+    shares = np.bincount(drawn.astype(int), minlength=4) / 2000
     np.testing.assert_allclose(shares, [1 / 6, 3 / 6, 2 / 6, 0], atol=0.04)
 
 
 def test_short_recordings_are_filled_and_every_place_is_reached():
     dataset = CropDataset(Ramps([60, 105]), PLAIN, 100, seed=0)
-    wav = dataset.batch(0, range(300)).wav[:, 0]
+    wav = dataset.batch(0, range(300)).wav[:, 0] * 16
     short = wav[wav[:, 1] < 1]
     assert len(short) and (short[:, 60:] == 0).all()
     assert {round((x[0] - 1) * 1e6) for x in wav[wav[:, 1] >= 1]} == set(range(6))
@@ -73,7 +75,7 @@ def test_gain_and_polarity_stay_in_their_range():
 def test_bad_recordings_are_replaced_alike_every_time_and_reported():
     dataset = CropDataset(Ramps([1000, 1000], bad=[0]), PLAIN, 10, seed=0)
     batch = dataset.batch(0, range(20))
-    assert (batch.wav.astype(int) == 1).all() and {path for path, _ in batch.bad} == {"0.wav"}
+    assert ((batch.wav * 16).astype(int) == 1).all() and {path for path, _ in batch.bad} == {"0.wav"}
     assert batch.bad[0] == ("0.wav", "broken") and dataset.batch(0, range(20)).bad == batch.bad
     np.testing.assert_array_equal(dataset.batch(0, range(20)).wav, batch.wav)
 

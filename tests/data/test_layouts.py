@@ -1,12 +1,10 @@
-"""Speakers from paths, recordings from Lhotse."""
+"""Speakers from paths."""
 
-import gzip
-import json
 from pathlib import Path
 
 import pytest
 
-from audiocodec.data.layouts import read_lhotse, speaker, with_origin
+from audiocodec.data.layouts import speaker, with_origin
 from audiocodec.data.manifest import Entry
 from audiocodec.errors import ConfigError
 
@@ -34,22 +32,3 @@ def test_unknown_layouts_are_refused():
 def test_one_origin_for_all():
     (entry,) = with_origin([Entry(Path("a/1.wav"), 1.0, 8000)], "folder", source="mine", license="CC0")
     assert entry == Entry(Path("a/1.wav"), 1.0, 8000, speaker="a", source="mine", license="CC0")
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-def test_lhotse_recordings(tmp_path, compressed):
-    file = {"type": "file", "channels": [0], "source": "a/b.flac"}
-    rows = [
-        {"id": "1", "sources": [file], "sampling_rate": 16000, "num_samples": 16000, "duration": 1.0},
-        {"id": "2", "sources": [{**file, "type": "url"}], "sampling_rate": 16000, "duration": 1.0},
-    ]
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    path = tmp_path / ("r.jsonl.gz" if compressed else "r.jsonl")
-    path.write_bytes(gzip.compress(data) if compressed else data)
-    assert read_lhotse(path) == [Entry(Path("a/b.flac"), 1.0, 16000)]
-
-
-def test_what_is_no_lhotse_manifest_is_refused(tmp_path):
-    (tmp_path / "x.jsonl").write_text('{"path": "a"}')
-    with pytest.raises(ConfigError, match="no Lhotse recording manifest"):
-        read_lhotse(tmp_path / "x.jsonl")
