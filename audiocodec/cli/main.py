@@ -24,6 +24,7 @@ from .evaluate import evaluate
 from .info import info
 from .models import models
 from .repair import repair
+from .tokens import app as tokens
 from .truncate import truncate
 from .verify import verify
 
@@ -39,6 +40,7 @@ app = typer.Typer(
 COMMANDS = (compress, decompress, info, verify, cut, truncate, cat, repair, evaluate, models, doctor)
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(tokens, name="tokens")
 
 
 def _print_version(wanted: bool) -> None:

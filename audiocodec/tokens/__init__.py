@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "StoreHeader": "header",
     "Extractor": "extraction",
+    "decode_item": "decoding",
     "extract": "extraction",
+    "merge": "edit",
+    "split": "edit",
     "TokenItem": "store",
     "TokenStore": "store",
     "TokenWriter": "writer",

@@ -4,7 +4,7 @@ import copy
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from ..compress.streams import denormals_flushed
 from ..data.prefetch import Prefetcher
 from ..errors import AudioError, ConfigError
 from ..streaming import StreamingEncoder
-from .loading import Channels, Layout, Loaded, Recording, load, plain_error
+from .loading import Channels, Layout, Loaded, Recording, load_all, plain_error
 from .requests import ArrayRequest, Request, find_requests
 from .shards import CODE
 
@@ -36,10 +36,8 @@ class Timings:
     decoding: float = 0.0  # of the threads that read ahead, all together
     writing: float = 0.0  # shards
 
-    def add(self, other: "Timings") -> None:
-        """Take another's time on top."""
-        for name in self.__dataclass_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+    def __add__(self, other: "Timings") -> "Timings":
+        return Timings(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,15 @@ class Extractor:
         if not self.batch_seconds > 0:
             raise ConfigError(f"batch_seconds={self.batch_seconds}: expected more than 0")
         self.layout = Layout(codec.sample_rate, codec.channels, channels)
-        self._decode_workers = decode_workers
-        self._max_seconds = max(self.batch_seconds, LONG_S)
+        self.decode_workers = decode_workers
+        self.max_seconds = max(self.batch_seconds, LONG_S)
         self.timings = Timings()
+
+    def for_channels(self, channels: Channels) -> "Extractor":
+        """The same with another treatment of channels; its codec is shared."""
+        other = copy.copy(self)
+        other.layout, other.timings = replace(self.layout, spread=channels), Timings()
+        return other
 
     def run(self, requests: Sequence[Request]) -> list[Extracted]:
         """Extract all of `requests`; what fails is told in its place.
@@ -100,20 +104,24 @@ class Extractor:
         return [results[number] for number in range(len(requests))]
 
     def loaded(self, requests: Sequence[Request]) -> Iterator[tuple[list[int], list[Loaded]]]:
-        """Yield batches of `requests`: their numbers, and the recordings, decoded ahead by threads."""
+        """Yield batches of `requests`: their numbers, and the recordings, decoded ahead."""
         batches = plan_batches([request.seconds for request in requests], self.batch_seconds)
+        begin = time.perf_counter()
+        for numbers, loaded in zip(batches, self.load_ahead(requests, batches), strict=True):
+            self.timings.waiting += time.perf_counter() - begin
+            self.timings.decoding += sum(one.seconds_taken for one in loaded)
+            yield numbers, loaded
+            begin = time.perf_counter()
+
+    def load_ahead(self, requests: Sequence[Request], batches: Sequence[Sequence[int]]) -> Iterator[list[Loaded]]:
+        """Yield the recordings of each batch in turn while threads decode the next ones."""
 
         def load_batch(number: int) -> list[Loaded]:
-            return [load(requests[i], self.layout, self._max_seconds) for i in batches[number]]
+            return load_all([requests[i] for i in batches[number]], self.layout, self.max_seconds)
 
-        ahead = Prefetcher(load_batch, 0, len(batches), self._decode_workers, 2 * self._decode_workers)
+        ahead = Prefetcher(load_batch, 0, len(batches), self.decode_workers, 2 * self.decode_workers)
         try:
-            begin = time.perf_counter()
-            for numbers, loaded in zip(batches, ahead, strict=True):
-                self.timings.waiting += time.perf_counter() - begin
-                self.timings.decoding += sum(one.seconds_taken for one in loaded)
-                yield numbers, loaded
-                begin = time.perf_counter()
+            yield from ahead
         finally:
             ahead.close()
 

@@ -2,7 +2,7 @@
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -107,6 +107,11 @@ class Loaded:
     wav: np.ndarray | None  # [streams, codec channels, L] float32; None: too long for memory, or failed
     error: str = ""
     seconds_taken: float = 0.0  # of one thread
+
+
+def load_all(requests: Sequence[Request], layout: Layout, max_seconds: float) -> list[Loaded]:
+    """Read a batch: see `load`."""
+    return [load(request, layout, max_seconds) for request in requests]
 
 
 def load(request: Request, layout: Layout, max_seconds: float) -> Loaded:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..errors import BitstreamError, CodecError, ConfigError
 from .header import StoreHeader
 from .index import ERROR, OK, Index, Row
 from .shards import CODE, CODES, INDEX, Marker, finished, read_marker, shard_path
+
+if TYPE_CHECKING:
+    from ..codec import Codec
 
 HEADER_FILE, SHARDS_FOLDER = "header.json", "shards"
 _OPEN_SHARDS = 64  # whose indices are kept in memory and codes mapped; a mapping costs a file descriptor
@@ -84,6 +87,19 @@ class TokenItem:
             )
         first = self.row.start + start_frame
         return self.store.shard_codes(self.shard)[first : first + frames].T
+
+    def decode(
+        self,
+        codec: "Codec | str | None" = None,
+        *,
+        n_q: int | None = None,
+        start_s: float = 0.0,
+        seconds: float | None = None,
+    ) -> tuple[np.ndarray, int]:
+        """The audio of the item, wav [C, L], and its rate in Hz: see `decoding.decode_item`."""
+        from .decoding import decode_item
+
+        return decode_item(self, codec, n_q=n_q, start_s=start_s, seconds=seconds)
 
 
 class TokenStore:
@@ -231,8 +247,8 @@ class TokenStore:
         parts = []
         for shard in self.shard_numbers:
             good = self._good(shard)
-            ids = self.index(shard).table.column("id").take(good).to_pylist()
-            hashes = np.array([id_hash(i) for i in ids], dtype=np.uint64)
+            ids = self.ids(shard)
+            hashes = np.array([id_hash(ids[row]) for row in good], dtype=np.uint64)
             parts.append((hashes, np.full(len(good), shard, np.int32), good.astype(np.int32)))
         if not parts:
             return np.zeros(0, np.uint64), np.zeros(0, np.int32), np.zeros(0, np.int32)
@@ -245,6 +261,11 @@ class TokenStore:
     def index(self, shard: int) -> Index:
         """The index of a finished shard."""
         return self._indexed(shard)[0]
+
+    def ids(self, shard: int) -> list[str]:
+        """The ids of all rows of a finished shard, failed ones too."""
+        ids: list[str] = self.index(shard).table.column("id").to_pylist()
+        return ids
 
     def _good(self, shard: int) -> np.ndarray:
         """Rows of a shard that have codes."""

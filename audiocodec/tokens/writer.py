@@ -97,12 +97,12 @@ class TokenWriter:
             note=note,
             fields=dict(fields or {}),
         )
-        self._append(row, codes)
+        self.put(row, codes)
 
     def fail(self, id: str, error: str, *, source: str = "", fields: Mapping[str, Any] | None = None) -> None:
         """Note an item that has no codes, and why."""
         row = Row(id, source, 0, 0, 0, 0, 0, 0, status=ERROR, error=error or "failed", fields=dict(fields or {}))
-        self._append(row, None)
+        self.put(row, None)
 
     def close(self) -> None:
         """Write what is not written yet; afterwards the writer may go on with a new shard."""
@@ -111,7 +111,12 @@ class TokenWriter:
             self._number += 1
             self._start()
 
-    def _append(self, row: Row, codes: np.ndarray | None) -> None:
+    def put(self, row: Row, codes: np.ndarray | None) -> None:
+        """Add an item by its row, such as one from another store; `codes` None: it has none.
+
+        Raises:
+            ConfigError: the id is taken.
+        """
         key = id_hash(row.id)
         if key in self._ids or row.id in self._earlier:
             raise ConfigError(f"{row.id!r}: an item of {self.path} has this id already; ids are unique in a store")
