@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Codec": "codec",
+    "DecoderPool": "pool",
+    "EncoderPool": "pool",
     "Reconstruction": "codec",
     "StreamingDecoder": "streaming",
     "StreamingEncoder": "streaming",
@@ -23,6 +25,7 @@ __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
 if TYPE_CHECKING:
     from .codec import Codec, Reconstruction
     from .compress import compress, decompress
+    from .pool import DecoderPool, EncoderPool
     from .streaming import StreamingDecoder, StreamingEncoder
 
 

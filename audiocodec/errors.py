@@ -25,5 +25,9 @@ class ModelMismatchError(CodecError):
     """A compressed file or checkpoint belongs to another model than the one loaded."""
 
 
+class CapacityError(CodecError):
+    """A pool of streams is full."""
+
+
 class NotStreamableError(CodecError):
     """The codec looks ahead or back without bound and cannot be run in steps."""

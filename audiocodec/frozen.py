@@ -25,7 +25,7 @@ PIECES = (1, 2, 3, 5, 8, 13, 37)  # frames at a time
 MAX_CODEWORDS = 2**16  # of all codebooks together: up to here decoding looks them up in one table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frozen:
     """Encoder, quantizer and decoder as inference runs them; copies, which later training does not change."""
 

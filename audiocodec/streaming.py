@@ -1,10 +1,10 @@
 """Streams: push any number of samples or frames, get what is complete; the codes and audio are those of the whole file.
 
-What a stream remembers is a value: `session.state` can be copied, kept, sent to another process and put back.
+What a stream remembers is a value: `session.state` can be copied, kept, sent to another process (`to_bytes`,
+`from_bytes`) and put back. Streams that begin and end at different times share a batch in pool.py.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,30 +13,23 @@ from .codec import Codec
 from .errors import ShapeError
 from .nn.stream import State, map_state
 from .shapes import Codes, Wav
+from .states import StreamState
 
 
 @dataclass(frozen=True)
-class EncoderState:
+class EncoderState(StreamState):
     """What a StreamingEncoder remembers."""
 
     rest: Tensor  # [B, C, < hop] samples that do not fill a frame yet
     layers: State
 
-    def to(self, device: str | torch.device) -> Self:
-        """The same state on another device."""
-        return type(self)(self.rest.to(device), map_state(lambda t: t.to(device), self.layers))
-
 
 @dataclass(frozen=True)
-class DecoderState:
+class DecoderState(StreamState):
     """What a StreamingDecoder remembers."""
 
     early: int  # samples still to come out that lie before the start of the signal
     layers: State
-
-    def to(self, device: str | torch.device) -> Self:
-        """The same state on another device."""
-        return type(self)(self.early, map_state(lambda t: t.to(device), self.layers))
 
 
 class StreamingEncoder:
@@ -105,7 +98,8 @@ class StreamingEncoder:
             return
         if self.state.rest.shape[-1]:
             raise ShapeError(
-                f"reset of single streams needs whole frames; {self.state.rest.shape[-1]} samples are pending"
+                f"reset of single streams needs whole frames; {self.state.rest.shape[-1]} samples are pending "
+                "(in a pool streams are not tied together)"
             )
         self.state = EncoderState(self.state.rest, _mixed(mask, self._fresh().layers, self.state.layers))
 
