@@ -1,10 +1,11 @@
 """A codec made ready for inference: every frame computed in one way, whatever else is computed beside it.
 
 Codes are decisions: two float32 results that differ in their last bit lie, for some frame in a thousand, on two sides
-of a decision. What encoding needs is therefore not accuracy but that a frame comes out alike, bit for bit, alone, in
-any batch and at any place. Networks that can be brought into such a form have a method `pack`; whether it holds on this
-machine, with this build of PyTorch and this number of threads, is tried before it is used. Others encode in float64,
-where the same differences are of 1e-16 and a tie would have to be closer than that to flip.
+of a decision. Encoding therefore runs in float64, where such differences are of 1e-16 and a tie would have to be closer
+than that to flip: on any processor, by any library. Whoever stays on one machine can have twice the speed: what a live
+service or one run over a corpus needs is only that a frame comes out alike, bit for bit, alone, in any batch and at any
+place. Networks that can be brought into such a form in float32 have a method `pack`; whether it holds on this machine,
+with this build of PyTorch and this number of threads, is tried before it is used.
 """
 
 import copy
@@ -69,7 +70,7 @@ def freeze(
     quantizer: ResidualQuantizer,
     decoder: Delayed,
     hop_length: int,
-    precision: torch.dtype | None,
+    precision: torch.dtype,
     version: object = None,
 ) -> Frozen:
     """Return the form for inference of a codec's parts, which are left as they are.
@@ -79,7 +80,7 @@ def freeze(
         quantizer: of latents.
         decoder: latents [B, D, T] -> wav.
         hop_length: samples a frame.
-        precision: of the encoder; None for float32 where it is reproducible, else float64.
+        precision: of the encoder, see Codec.
         version: kept with it.
     """
     device = next(encoder.parameters()).device
@@ -96,17 +97,16 @@ def freeze(
     return Frozen(version, encoder, quantizer, decoder, codewords, precision, wide, device)
 
 
-def _exact(encoder: Streamable, hop_length: int, precision: torch.dtype | None) -> tuple[Streamable, torch.dtype]:
+def _exact(encoder: Streamable, hop_length: int, precision: torch.dtype) -> tuple[Streamable, torch.dtype]:
     """Return the encoder for inference, and its precision."""
     device = next(encoder.parameters()).device.type
     if device == "mps":
         return _still(encoder).float(), torch.float32
-    if precision != torch.float64 and device == "cpu" and packable():
+    if precision == torch.float32 and device == "cpu" and packable():
         packed = _still(encoder).float()
-        if packed.pack() and (precision == torch.float32 or reproducible(packed, hop_length)):
+        if packed.pack() and reproducible(packed, hop_length):
             return packed, torch.float32
-    precision = precision or torch.float64
-    return _still(encoder).to(precision), precision
+    return _still(encoder).double(), torch.float64
 
 
 def _still(module: M) -> M:

@@ -38,11 +38,11 @@ Made by `{command}`; all systems and definitions in egs/speech_16k/results.
 
 ## Training
 
-`egs/speech_16k/run.sh`, in two halves: {steps} steps of {batch} s of audio, {audio_h:.0f} h heard in all, {hours:.1f} h of
-one core's time on {processor}, evaluated {date}. Curves and codebook usage: `training.png` of both halves in
+`egs/speech_16k/run.sh`, in two halves: {steps} steps of {batch} s of audio, {audio_h:.0f} h heard in all, {hours:.1f} h
+of one core's time on {processor}, evaluated {date}. Curves and codebook usage: `training.png` of both halves in
 egs/speech_16k/results; what was tried, and which settings came in on the way: egs/speech_16k/experiments.md. No
-discriminator was used. Two terms of the loss imitate PESQ and STOI (`loudness`, `intelligibility`), so these two measures
-flatter this model against codecs that were not trained on them; ViSQOL and the mel distance do not know of it.
+discriminator was used. Two terms of the loss imitate PESQ and STOI (`loudness`, `intelligibility`), so these two
+measures flatter this model beside codecs that were not trained on them; ViSQOL knows nothing of that.
 
 | recordings | language | min | licence |
 |---|---|---|---|
@@ -71,7 +71,8 @@ def main() -> None:
     records = [json.loads(line) for line in (options.evaluation / "results.jsonl").read_text().splitlines()]
     seconds = {r["file"]: r["seconds"] for r in records if r["system"] == own[0]["system"]}
     runs = [json.loads(path.read_text()) for path in options.histories]
-    batch_s = mean(a * s for run in runs for a, s in zip(run["curves"]["audio_per_s"], run["curves"]["step_s"], strict=True))
+    curves = [run["curves"] for run in runs]
+    batch_s = mean(a * s for c in curves for a, s in zip(c["audio_per_s"], c["step_s"], strict=True))
     steps = sum(run["steps"] for run in runs)
     facts = describe()
     text = CARD.format(

@@ -1,6 +1,6 @@
 """Write the table of results in README.md from an evaluation: our rates among those of other codecs, by bit rate.
 
-    python egs/speech_16k/make_readme.py --evaluation out/speech_16k
+python egs/speech_16k/make_readme.py --evaluation out/speech_16k
 """
 
 import argparse
@@ -23,7 +23,12 @@ OTHERS = {  # what most people know, up to the rate of telephony; results/table.
     "lyra_9.2k": "Lyra 2, 9.2k",
     "opus_12k": "Opus, 12k",
 }
-FIGURES = {"pesq_wb": ("PESQ-WB ↑", 2), "stoi": ("STOI ↑", 3), "visqol": ("ViSQOL ↑", 2), "mel_distance": ("mel distance ↓", 2)}
+FIGURES = {
+    "pesq_wb": ("PESQ-WB ↑", 2),
+    "stoi": ("STOI ↑", 3),
+    "visqol": ("ViSQOL ↑", 2),
+    "mel_distance": ("mel distance ↓", 2),
+}
 
 
 def main() -> None:
@@ -41,8 +46,9 @@ def main() -> None:
         if name is not None:
             rows.append(row(name, summary))
     facts = evaluation["facts"]
-    text = f"""`{MODEL}` on {rows and evaluation["summaries"][0]["n_files"]} recordings in five languages that it was not trained on, beside other codecs; bit rates
-of ours are those of whole `.anc` files, of the others their bare packets. {facts["date"].split()[0]}, {facts["processor"]}.
+    files = evaluation["summaries"][0]["n_files"]
+    text = f"""`{MODEL}` on {files} recordings in five languages that it was not trained on, beside other codecs; bit rates of ours
+are those of whole `.anc` files, of the others their bare packets. {facts["date"].split()[0]}, {facts["processor"]}.
 
 | codec | kbit/s, from bytes | {" | ".join(title for title, _ in FIGURES.values())} |
 |---|---:|{"---:|" * len(FIGURES)}
