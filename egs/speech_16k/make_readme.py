@@ -47,8 +47,9 @@ def main() -> None:
             rows.append(row(name, summary))
     facts = evaluation["facts"]
     files = evaluation["summaries"][0]["n_files"]
-    text = f"""`{MODEL}` on {files} recordings in five languages that it was not trained on, beside other codecs; bit rates of ours
-are those of whole `.anc` files, of the others their bare packets. {facts["date"].split()[0]}, {facts["processor"]}.
+    text = f"""`{MODEL}` on {files} recordings in five languages that it was not trained on, beside other codecs; bit
+rates of ours are those of whole `.anc` files, of the others their bare packets. {facts["date"].split()[0]},
+{facts["processor"]}.
 
 | codec | kbit/s, from bytes | {" | ".join(title for title, _ in FIGURES.values())} |
 |---|---:|{"---:|" * len(FIGURES)}
