@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from .config.codec import CodecConfig
 from .config.loader import validate
 from .errors import ConfigError, ModelMismatchError, ShapeError
-from .frozen import Frozen, freeze
+from .frozen import Frozen, freeze, versions
 from .networks import build_networks
-from .nn.stream import State
+from .nn.stream import State, batch_size_of
 from .pretrained import CONFIG_FILE, WEIGHTS_FILE, locate
 from .quantizers import Quantized
 from .quantizers.build import build
@@ -187,7 +187,7 @@ class Codec(nn.Module):
 
     def drain(self, state: State) -> Tensor:
         """Bring out the last `decoder.delay` samples after `state`: [B, C, delay]."""
-        frozen, batch_size = self._present(), _batch_size(state)
+        frozen, batch_size = self._present(), batch_size_of(state)
         frames = self.decoder.delay // self.hop_length
         if frames == 0:
             return torch.zeros(batch_size, self.channels, 0, device=frozen.device)
@@ -196,11 +196,8 @@ class Codec(nn.Module):
 
     def frozen(self) -> Frozen:
         """The networks as they are now, in the form of inference; made again when weights or threads have changed."""
-        tensors = [*self.parameters(), *self.quantizer.buffers()]
-        version = [
-            (torch.get_num_threads(), self.precision, id(self.quantizer)),
-            *((id(t), 0 if t.is_inference() else t._version, t.device) for t in tensors),
-        ]
+        settings = torch.get_num_threads(), self.precision, id(self.quantizer)
+        version = settings, versions([*self.parameters(), *self.quantizer.buffers()])
         if self._frozen is None or self._frozen.version != version:
             with torch.inference_mode(False), torch.no_grad():
                 parts = self.encoder, self.quantizer, self.decoder
@@ -317,7 +314,3 @@ class Codec(nn.Module):
             raise ModelMismatchError(f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE}: {reason}") from error
         codec.folder = folder
         return codec.to(device).eval()
-
-
-def _batch_size(state: State) -> int:
-    return len(state) if isinstance(state, Tensor) else next(_batch_size(part) for part in state if len(part))

@@ -9,6 +9,7 @@ with this build of PyTorch and this number of threads, is tried before it is use
 """
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -63,6 +64,11 @@ class Frozen:
     def decode(self, z: Tensor, state: State) -> tuple[Tensor, State]:
         """Latents [B, D, t] after `state` -> wav [B, C, t * hop], `decoder.delay` samples late, and the new state."""
         return self.decoder.step(z, state)
+
+
+def versions(tensors: Iterable[Tensor]) -> list[object]:
+    """What changes when one of `tensors` is changed, moved or replaced."""
+    return [(id(t), 0 if t.is_inference() else t._version, t.device) for t in tensors]
 
 
 def freeze(

@@ -24,22 +24,7 @@ from .streaming import DecoderState, EncoderState
 S = TypeVar("S", EncoderState, DecoderState)
 
 MAX_FRAMES = 64  # of one stream in one pass: one that brings minutes at once does not hold up the others for long
-SIZES = (
-    1,
-    2,
-    4,
-    8,
-    12,
-    16,
-    24,
-    32,
-    48,
-    64,
-    96,
-    128,
-    192,
-    256,
-)  # streams in a pass; few sizes, as each is prepared once
+SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # streams in a pass: few, each is prepared once
 
 
 class Pool(Generic[S]):

@@ -66,6 +66,11 @@ class Chain(Streamable):
         return x, tuple(after)
 
 
+def batch_size_of(state: State) -> int:
+    """Streams side by side in a state."""
+    return len(state) if isinstance(state, Tensor) else next(batch_size_of(part) for part in state if len(part))
+
+
 def map_state(function: Callable[..., Tensor], *states: State) -> State:
     """Apply `function` to every tensor of a state, or to the matching tensors of several alike states."""
     if isinstance(states[0], Tensor):

@@ -4,6 +4,7 @@ The same answers as stage after stage by nearest.py: float32 scores decide where
 rounding can explain, and float64 the rest. NumPy: its calls on small arrays take a third of the time of torch's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -33,8 +34,13 @@ class LiveSearch:
         self.stages = stages
 
     @classmethod
-    def of(cls, tables: list[Table]) -> Self:
-        """Prepare for float64 tables on the CPU."""
+    def of(cls, tables: Sequence[Table | None], points: Sequence[Tensor]) -> Self | None:
+        """Prepare for stages that search in `tables` and subtract `points` [K, D], in float64 on the CPU; else None."""
+        if any(t.dtype != torch.float64 or t.device.type != "cpu" for t in points):
+            return None
+        kept = [t for t, p in zip(tables, points, strict=True) if t is not None and torch.equal(t.points, p)]
+        if len(kept) < len(tables):
+            return None
         return cls(
             [
                 _Stage(
@@ -44,7 +50,7 @@ class LiveSearch:
                     table.offsets.numpy().astype(np.float32),
                     *table.reach,
                 )
-                for table in tables
+                for table in kept
             ]
         )
 

@@ -153,19 +153,9 @@ class ResidualQuantizer(Quantizer):
     def hold_tables(self, dtype: torch.dtype) -> None:
         """Prepare for many calls of `encode` in `dtype`; no parameter may change afterwards."""
         self._held = [stage.table(dtype) for stage in self._stages()]
-        for table in self._held:
-            if table is not None:
-                table.held = True
-        self._live = LiveSearch.of(tables) if (tables := self._searched_points(dtype)) else None
-
-    def _searched_points(self, dtype: torch.dtype) -> list[Table]:
-        """The held tables, if every stage's codeword is the very point that was searched for; else none."""
-        tables = [table for table in self._held if table is not None and table.points.device.type == "cpu"]
-        if dtype != torch.float64 or len(tables) < self.n_q:
-            return []
-        every = zip(self.points(self.n_q, dtype), tables, strict=True)
-        same = (torch.equal(points, table.points) for points, table in every)
-        return tables if all(same) else []
+        for table in filter(None, self._held):
+            table.held = True
+        self._live = LiveSearch.of(self._held, self.points(self.n_q, dtype))
 
     def train_rows(self, rows: Tensor, kept: Tensor | None) -> Quantized:
         return self._train_joint(rows, kept) if self.wiring == "joint" else self._train_per_stage(rows, kept)
