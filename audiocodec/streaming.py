@@ -4,7 +4,7 @@ What a stream remembers is a value: `session.state` can be copied, kept, sent to
 `from_bytes`) and put back. Streams that begin and end at different times share a batch in pool.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -101,7 +101,7 @@ class StreamingEncoder:
                 f"reset of single streams needs whole frames; {self.state.rest.shape[-1]} samples are pending "
                 "(in a pool streams are not tied together)"
             )
-        self.state = EncoderState(self.state.rest, _mixed(mask, self._fresh().layers, self.state.layers))
+        self.state = EncoderState(self.state.rest, mixed(mask, self._fresh().layers, self.state.layers))
 
 
 class StreamingDecoder:
@@ -113,6 +113,11 @@ class StreamingDecoder:
     def __init__(self, codec: Codec, batch_size: int = 1):
         self.codec, self.batch_size = codec, batch_size
         self.state = self._fresh()
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.codec.parameters()).device
 
     def _fresh(self) -> DecoderState:
         return DecoderState(self.codec.decoder.delay, self.codec.decoder_state(self.batch_size))
@@ -138,7 +143,7 @@ class StreamingDecoder:
 
     def _after(self, wav: Tensor, layers: State) -> Tensor:
         early = min(self.state.early, wav.shape[-1])
-        self.state = DecoderState(self.state.early - early, layers)
+        self.state = replace(self.state, early=self.state.early - early, layers=layers)
         return wav[..., early:]
 
     @torch.inference_mode()
@@ -156,10 +161,38 @@ class StreamingDecoder:
         if mask is None:
             self.state = self._fresh()
         else:
-            self.state = DecoderState(self.state.early, _mixed(mask, self._fresh().layers, self.state.layers))
+            self.state = replace(self.state, layers=mixed(mask, self._fresh().layers, self.state.layers))
 
 
-def _mixed(mask: Tensor, fresh: State, old: State) -> State:
+_LONGEST_MEMORY = 2048  # frames; a network that remembers longer than this may remember for ever
+
+
+@torch.inference_mode()
+def decoder_memory(codec: Codec) -> int | None:
+    """How many frames a decoder remembers: output is right when decoding began so many frames before.
+
+    Found by decoding a frame that is not a number, and waiting until the output is one again: through convolutions that
+    spreads as far as the network sees, whatever the weights are.
+
+    Args:
+        codec: any.
+    Returns:
+        Frames; None where the memory has no end (recurrence), or lasts beyond 2048 frames.
+    """
+    like = next(codec.decoder.parameters()).new_zeros(1, codec.config.network.latent_dim, 1)
+    wav, state = codec.decoder.step(like * float("nan"), codec.decoder_state(1))
+    last, n_frames = 0, 0
+    while n_frames <= _LONGEST_MEMORY:
+        bad = torch.nonzero(~torch.isfinite(wav[0]).all(0))
+        if not len(bad):
+            return last
+        last = n_frames + int(bad[-1]) // codec.hop_length
+        n_frames += wav.shape[-1] // codec.hop_length
+        wav, state = codec.decoder.step(like.expand(-1, -1, 32), state)
+    return None
+
+
+def mixed(mask: Tensor, fresh: State, old: State) -> State:
     """Take `fresh` for the batch items where `mask` is true, `old` for the others."""
 
     def choose(new: Tensor, kept: Tensor) -> Tensor:

@@ -2,23 +2,21 @@
 
     python -m benchmarks.fuzz_container --seconds 60                 mutations of good files, both harnesses
     python -m benchmarks.fuzz_container --harness repaired --executions 1000000 --seed 7
-    python -m benchmarks.fuzz_container --atheris --seconds 300      guided by coverage (pip install atheris)
 
 Two harnesses: `raw` changes bytes anyhow, and nearly everything stops at a checksum; `repaired` changes fields and
 payloads and then makes lengths, checksums and hash right again, so that what lies behind them is reached.
-A failure is printed with the file in hexadecimal and ends the run with exit code 1.
+A failure is printed with the file in hexadecimal and ends the run with exit code 1. `benchmarks/fuzz_guided.py` gives
+the same readers files that are found by coverage.
 """
 
 import argparse
-import importlib
 import io
-import sys
 import time
+import tracemalloc
 import zlib
 from collections import Counter
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
@@ -26,10 +24,12 @@ from audiocodec.bitstream.container import Reader, Tables, read
 from audiocodec.bitstream.edit import concatenate, cut, truncate
 from audiocodec.bitstream.repair import repair, verify
 from audiocodec.errors import CodecError
-from benchmarks.container_mutations import Corpus, mutate_raw, mutate_repaired, repair_checksums
+from benchmarks.container_mutations import Corpus, mutate_raw, mutate_repaired
 
 SECONDS_PER_FILE, SECONDS_PER_BYTE = 0.5, 200e-6
 """Time that a reader may take. Honest files take 2e-6 s a byte; a forged one, full of codes of half a bit, 1e-4."""
+BYTES_OF_MEMORY, MEMORY_PER_BYTE = 8 << 20, 128
+"""Memory that a reader may take: of `read`, docs/format.md promises less; editing holds a second file."""
 MOST_FRAMES = 100_000  # of one file that are decoded here; a repaired gap may rightly hold a million
 
 
@@ -45,6 +45,23 @@ def check(data: bytes, tables: Tables | None, choice: int) -> str:
     if seconds > SECONDS_PER_FILE + SECONDS_PER_BYTE * len(data):
         raise TimeoutError(f"{len(data)} bytes took {seconds:.2f} s")
     return result
+
+
+def check_memory(data: bytes, tables: Tables | None, choice: int) -> tuple[str, int]:
+    """As `check`, and measure what the reader allocated at most, which takes three times as long.
+
+    Returns:
+        What came of it, and bytes.
+    """
+    tracemalloc.start()
+    try:
+        result = check(data, tables, choice)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    if peak > BYTES_OF_MEMORY + MEMORY_PER_BYTE * len(data):
+        raise MemoryError(f"{len(data)} bytes took {peak} bytes of memory")
+    return result, peak
 
 
 def _strict(data: bytes, tables: Tables | None) -> None:
@@ -111,34 +128,6 @@ def run(harness: str, executions: int, seconds: float, seed: int) -> Counter:
     return counts
 
 
-def run_atheris(seconds: float, folder: Path) -> None:
-    """The same readers, with files found by coverage (libFuzzer).
-
-    Args:
-        seconds: how long.
-        folder: where the files that reached new code are kept, for the next run to start from.
-    """
-    import atheris
-
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("audiocodec", "benchmarks")]:
-        del sys.modules[name]
-    with atheris.instrument_imports(include=["audiocodec"]):  # once more, so that coverage is seen
-        fuzz = importlib.import_module("benchmarks.fuzz_container")
-    corpus = fuzz.Corpus()
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, data in enumerate(corpus.bytes):
-        for choice in range(2 * len(TARGETS)):
-            (folder / f"good_{number}_{choice}").write_bytes(bytes([choice]) + data)
-
-    def one(data: bytes) -> None:
-        if data:
-            fuzz.check(repair_checksums(data[1:]) if data[0] & 1 else data[1:], corpus.tables, data[0] >> 1)
-
-    limits = [f"-max_total_time={int(seconds)}", "-max_len=4096", f"-artifact_prefix={folder}/failure_"]
-    atheris.Setup([sys.argv[0], str(folder), *limits], one)
-    atheris.Fuzz()
-
-
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -146,11 +135,7 @@ def main() -> None:
     parser.add_argument("--executions", type=int, default=1 << 62)
     parser.add_argument("--seconds", type=float, default=60.0, help="per harness")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--atheris", action="store_true")
-    parser.add_argument("--corpus", type=Path, default=Path("out/fuzz_container"), help="files found, with --atheris")
     options = parser.parse_args()
-    if options.atheris:
-        return run_atheris(options.seconds, options.corpus)
     for harness in HARNESSES if options.harness == "both" else [options.harness]:
         started = time.perf_counter()
         counts = run(harness, options.executions, options.seconds, options.seed)

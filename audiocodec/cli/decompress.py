@@ -39,6 +39,13 @@ def decompress(
     sample_format: Annotated[
         SampleFormat, typer.Option("--sample-format", help="Of WAV and FLAC.")
     ] = SampleFormat.pcm16,
+    start: Annotated[float, typer.Option("--start", metavar="SECONDS", min=0, help="Begin there.")] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option("--duration", metavar="SECONDS", min=0, help="Only so much. [to the end]")
+    ] = None,
+    conceal: Annotated[
+        bool, typer.Option("--conceal", help="Go on after damage and fill the gaps; without it damage is an error.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
@@ -65,9 +72,14 @@ def decompress(
                 job.target or pipe,  # type: ignore[arg-type]
                 model=codec,
                 sample_format=sample_format.value,
+                start=start,
+                duration=duration,
+                conceal=conceal,
                 overwrite=force,
                 progress=progress,
             )
+        for note in report.notes:
+            jobs.print_note(note)
         if json:
             console.print_json(report)
         elif job.target and not quiet:

@@ -15,11 +15,12 @@ from ..audio.atomic import atomic_output, check_target
 from ..audio.reader import ArrayReader, AudioReader, SourceFile
 from ..audio.source import source_name
 from ..audio.writer import SampleFormat, TargetFile, container_of, open_writer
-from ..bitstream.container import Reader, StreamInfo
+from ..bitstream.container import Damage, Reader, StreamInfo
 from ..bitstream.files import open_anc
 from ..errors import AudioError, ConfigError
+from .decoding import Progress, Span, decode
 from .models import DEFAULT_MODEL, Model, choose_n_q, load_model, model_of
-from .streams import Progress, decode, denormals_flushed, encode, stream_info
+from .streams import denormals_flushed, encode, stream_info
 
 
 @dataclass(frozen=True)
@@ -87,22 +88,37 @@ def compress(
     return out.getvalue()
 
 
-def decompress(source: bytes | SourceFile, *, model: Model | None = None) -> tuple[np.ndarray, int]:
-    """Decompress a recording.
+def decompress(
+    source: bytes | SourceFile,
+    *,
+    model: Model | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    conceal: bool = False,
+) -> tuple[np.ndarray, int]:
+    """Decompress a recording, or a stretch of it; of a file that can be sought only what that needs is read.
 
     Args:
         source: bytes, path or file object of a .anc file.
         model: what made it; default: the shipped model that the file names.
+        start: where to begin, seconds.
+        duration: for how long, seconds; default: to the end. What lies beyond the end is left out.
+        conceal: go on after damage, and fill the gaps.
     Returns:
         wav [C, L] float32, and its sample rate in Hz: length, rate and channels of the recording that was compressed.
     Raises:
         BitstreamError: truncated, damaged, or no .anc file.
         ModelMismatchError: made by another model, or by one that is not shipped and not given.
+        ConfigError: a time that cannot be, or that lies beyond the end.
     """
     with open_anc(source) as anc, denormals_flushed():
-        reader = Reader(cast(BinaryIO, anc))
+        reader = Reader(cast(BinaryIO, anc), tolerant=conceal)
         codec = model_of(reader.info, model, anc.name)
-        return np.concatenate(list(decode(reader, codec)), axis=1), reader.info.original_rate
+        span = Span.of_seconds(start, duration, reader.info.original_rate)
+        blocks = list(decode(reader, codec, span=span, conceal=conceal))
+        return np.concatenate([np.zeros((reader.info.channels, 0), np.float32), *blocks], axis=1), (
+            reader.info.original_rate
+        )
 
 
 def compress_file(
@@ -148,6 +164,9 @@ def decompress_file(
     *,
     model: Model | None = None,
     sample_format: SampleFormat = "pcm16",
+    start: float = 0.0,
+    duration: float | None = None,
+    conceal: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -156,7 +175,7 @@ def decompress_file(
     Args:
         source: path or file object; a pipe will do.
         target: path ending in .wav, .flac or .ogg, or a file object, which gets WAV.
-        model: as in `decompress`.
+        model, start, duration, conceal: as in `decompress`.
         sample_format: of WAV and FLAC: pcm16 (clipped and rounded), pcm24, float32.
         overwrite: whether an existing file may be replaced.
         progress: called as progress(seconds done, seconds in all or None).
@@ -167,21 +186,29 @@ def decompress_file(
     if isinstance(target, str | os.PathLike):
         container_of(target)  # refused here, before a model is loaded for nothing
     with open_anc(source) as anc:
-        reader = Reader(cast(BinaryIO, anc))
+        reader = Reader(cast(BinaryIO, anc), tolerant=conceal)
         info, codec = reader.info, model_of(reader.info, model, anc.name)
-        start = time.perf_counter()
+        span, began = Span.of_seconds(start, duration, info.original_rate), time.perf_counter()
         output = open_writer(
             target,
             info.original_rate,
             info.channels,
-            n_samples=info.original_samples,
+            n_samples=span.length(info.original_samples),
             sample_format=sample_format,
             overwrite=overwrite,
         )
         with output as writer, denormals_flushed():
-            for block in decode(reader, codec, progress):
+            for block in decode(reader, codec, progress, span, conceal):
                 writer.write(block)
-        return _report(source, target, info, writer.n_written, anc.n_bytes, start, [])
+        notes = [_describe(damage, info, anc.name) for damage in reader.damage]
+        return _report(source, target, info, writer.n_written, anc.n_bytes, began, notes)
+
+
+def _describe(damage: Damage, info: StreamInfo, name: str) -> str:
+    """What was concealed, for the user."""
+    first, end = (float(frame / info.frame_rate) for frame in (damage.first_frame, damage.end_frame))
+    filled = f"{first:.2f} to {end:.2f} s are filled" if end > first else f"nothing is missing at {first:.2f} s"
+    return f"{name}: bytes {damage.first_byte} to {damage.end_byte} are damaged ({damage.reason}); {filled}"
 
 
 @contextlib.contextmanager

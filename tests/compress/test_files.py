@@ -18,6 +18,7 @@ from audiocodec.bitstream.container import Reader
 from audiocodec.bitstream.container import read as read_container
 from audiocodec.codec import Codec
 from audiocodec.compress import compress, compress_file, decompress, decompress_file
+from audiocodec.compress import decoding as decoding_module
 from audiocodec.compress import streams as streams_module
 from audiocodec.config.codec import CodecConfig
 from audiocodec.config.quantizer import QuantizerConfig
@@ -102,7 +103,7 @@ def test_blocks_do_not_show(tiny_codec, monkeypatch):
     monkeypatch.setattr("audiocodec.audio.reader.BLOCK_VALUES", 1234)
     assert compress(wav, sample_rate=44100, model=tiny_codec) == whole
     decoded, _ = decompress(whole, model=tiny_codec)
-    monkeypatch.setattr(streams_module, "BLOCK_FRAMES", 3)
+    monkeypatch.setattr(decoding_module, "BLOCK_FRAMES", 3)
     np.testing.assert_allclose(decompress(whole, model=tiny_codec)[0], decoded, atol=1e-5)
 
 
@@ -154,7 +155,7 @@ def test_pipes_give_what_files_give(tiny_codec, tmp_path):
 
 def test_memory_does_not_grow_with_length(tiny_codec, tmp_path, monkeypatch):
     monkeypatch.setattr("audiocodec.audio.reader.BLOCK_SECONDS", 1)
-    monkeypatch.setattr(streams_module, "BLOCK_FRAMES", 50)
+    monkeypatch.setattr(decoding_module, "BLOCK_FRAMES", 50)
 
     def peak_bytes(seconds: int) -> int:
         with sf.SoundFile(tmp_path / "a.wav", "w", 16000, 1) as file:
@@ -174,7 +175,7 @@ def test_memory_does_not_grow_with_length(tiny_codec, tmp_path, monkeypatch):
 
 def test_the_network_never_sees_more_than_some_seconds(tiny_codec, monkeypatch):
     pushed, decoded = [], []
-    encoder, decoder = streams_module.StreamingEncoder, streams_module.StreamingDecoder
+    encoder, decoder = streams_module.StreamingEncoder, decoding_module.StreamingDecoder
     push, pull = encoder.push, decoder.push
     monkeypatch.setattr(encoder, "push", lambda self, wav: pushed.append(wav.shape[-1]) or push(self, wav))
     monkeypatch.setattr(decoder, "push", lambda self, codes: decoded.append(codes.shape[-1]) or pull(self, codes))

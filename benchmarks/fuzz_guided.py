@@ -1,0 +1,168 @@
+"""Coverage-guided fuzzing of every reader of .anc files (libFuzzer, through atheris), with a record of each run.
+
+    pip install atheris
+    python -m benchmarks.fuzz_guided --executions 1000000      both harnesses; 10 to 60 minutes each on one core
+    python -m benchmarks.fuzz_guided --executions 20000        to see that it works
+
+Readers, harnesses and limits are those of fuzz_container.py. Every execution is held against the limit of time, one in
+16 against the limit of memory, and all of them against a limit of the whole process. A run that ends well adds its
+counts to docs/results/fuzzing.json; the files that reached new code stay in the corpus folder, for the next run to
+start from. A failure leaves its file there, prints it, and ends with exit code 1.
+"""
+
+import argparse
+import datetime
+import importlib
+import json
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+from benchmarks.container_mutations import repair_checksums
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "fuzzing.json"
+HARNESSES = ("raw", "repaired")
+LONGEST = 4096  # bytes of a file
+ROUND = 250_000  # executions of one process
+HIGHEST = (
+    "slowest_s", "largest_memory_bytes", "edges_covered", "files_that_reached_new_code", "largest_process_mib"
+)  # fmt: skip
+TRACE_EVERY = 16  # executions of which one is measured for memory
+PROCESS_MEMORY = 1 << 30  # bytes of address space beyond what the process has when it begins
+
+
+class Tally:
+    """What came of the executions so far.
+
+    Args:
+        fuzz: benchmarks.fuzz_container, instrumented.
+        harness: one of HARNESSES.
+        executions: after so many, the tally is written.
+        path: where to.
+    """
+
+    def __init__(self, fuzz: ModuleType, harness: str, executions: int, path: Path):
+        self.fuzz, self.harness, self.executions, self.path = fuzz, harness, executions, path
+        self.corpus = fuzz.Corpus()
+        self.counts: Counter[str] = Counter()
+        self.peak, self.traced, self.slowest, self.started = 0, 0, 0.0, time.time()
+
+    def one(self, data: bytes) -> None:
+        """Give one file to one reader: the first byte says which."""
+        if self.counts.total() == self.executions:
+            return
+        choice, file = (data or b"\0")[0], data[1:]
+        file = repair_checksums(file) if self.harness == "repaired" else file
+        began = time.process_time()
+        if self.counts.total() % TRACE_EVERY:
+            result = self.fuzz.check(file, self.corpus.tables, choice)
+            self.slowest = max(self.slowest, time.process_time() - began)
+        else:
+            result, peak = self.fuzz.check_memory(file, self.corpus.tables, choice)
+            self.peak, self.traced = max(self.peak, peak), self.traced + 1
+        self.counts[result] += 1
+        if self.counts.total() == self.executions:
+            self.write()
+
+    def write(self) -> None:
+        """Keep the figures; libFuzzer ends the process without returning."""
+        record = {
+            "executions": self.counts.total(),
+            **self.counts,
+            "failures": 0,
+            "slowest_s": round(self.slowest, 3),
+            "executions_measured_for_memory": self.traced,
+            "largest_memory_bytes": self.peak,
+            "wall_s": round(time.time() - self.started),
+        }
+        self.path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def fuzz(harness: str, executions: int, folder: Path) -> None:
+    """Fuzz in this process, which libFuzzer ends.
+
+    Args:
+        harness: one of HARNESSES.
+        executions: how many.
+        folder: where the files that reached new code are kept.
+    """
+    import atheris
+
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("audiocodec", "benchmarks")]:
+        del sys.modules[name]
+    with atheris.instrument_imports(include=["audiocodec"]):  # once more, so that coverage is seen
+        readers = importlib.import_module("benchmarks.fuzz_container")
+    tally = Tally(readers, harness, executions, folder.parent / f"{harness}.json")
+    for number, data in enumerate(tally.corpus.bytes):
+        for choice in range(len(readers.TARGETS)):
+            (folder / f"good_{number}_{choice}").write_bytes(bytes([choice]) + data)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + PROCESS_MEMORY, used + PROCESS_MEMORY))
+    limits = [f"-runs={executions + 1}", f"-max_len={LONGEST}", "-timeout=900", f"-artifact_prefix={folder}/failure_"]
+    atheris.Setup([sys.argv[0], str(folder), "-print_final_stats=1", *limits], tally.one)
+    atheris.Fuzz()
+
+
+def record(harness: str, executions: int, corpus: Path) -> dict[str, object]:
+    """Fuzz in processes of their own, each of which goes on from the files that the one before found.
+
+    Returns:
+        What they counted together, and what libFuzzer says of coverage and memory.
+    """
+    (corpus / harness).mkdir(parents=True, exist_ok=True)
+    totals: Counter[str] = Counter()
+    highest: dict[str, float] = {}
+    while (left := executions - totals["executions"]) > 0:
+        found = _round(harness, min(left, ROUND), corpus)
+        for name, value in found.items():
+            if name in HIGHEST:
+                highest[name] = max(highest.get(name, 0), value)
+            else:
+                totals[name] += value
+        print(f"{harness}: {totals['executions']} executions", file=sys.stderr, flush=True)
+    return dict(totals) | highest
+
+
+def _round(harness: str, executions: int, corpus: Path) -> dict[str, int]:
+    log, result = corpus / f"{harness}.log", corpus / f"{harness}.json"
+    result.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "benchmarks.fuzz_guided", "--executions", str(executions), "--corpus", str(corpus)]
+    with log.open("w") as stream:
+        code = subprocess.run([*command, "--only", harness], stdout=stream, stderr=stream, check=False).returncode
+    text = log.read_text(errors="replace")
+    if code or not result.exists():
+        print(text[-5000:], file=sys.stderr)
+        raise SystemExit(f"{harness}: a reader failed, or the run was stopped; the whole log is {log}")
+    edges, _, files = map(int, re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text)[-1])
+    resident = int(re.findall(r"stat::peak_rss_mb:\s+(\d+)", text)[-1])
+    coverage = {"edges_covered": edges, "files_that_reached_new_code": files, "largest_process_mib": resident}
+    return json.loads(result.read_text()) | coverage
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--executions", type=int, default=1_000_000, help="of each harness")
+    parser.add_argument("--corpus", type=Path, default=Path("out/fuzz_container"), help="files found, and logs")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the figures go")
+    parser.add_argument("--only", choices=HARNESSES, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        return fuzz(options.only, options.executions, options.corpus / options.only)
+    version = importlib.import_module("importlib.metadata").version("atheris")
+    figures: dict[str, object] = {"date": datetime.date.today().isoformat(), "engine": f"atheris {version}, libFuzzer"}
+    figures["limits"] = {"longest_file_bytes": LONGEST, "memory_bytes": "8 MiB + 128 x bytes of the file"}
+    for harness in HARNESSES:
+        figures[harness] = record(harness, options.executions, options.corpus)
+        print(harness, json.dumps(figures[harness]), flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
