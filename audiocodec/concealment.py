@@ -63,14 +63,14 @@ class ConcealingDecoder(StreamingDecoder):
         """Latents [1, D, 1] of digital silence."""
         codec = self.codec
         wav = torch.zeros(1, codec.channels, _SETTLED * codec.hop_length, device=self.device)
-        return codec.quantizer.decode(codec.encode(wav)[..., -1:])
+        return codec.frozen().latents(codec.encode(wav)[..., -1:])
 
     @torch.inference_mode()
     def push(self, codes: Codes) -> Wav:
         """Take the next frames, as StreamingDecoder does."""
         wav = super().push(codes)
         if codes.shape[-1]:
-            self.state = replace(self.state, last=self.codec.quantizer.decode(codes[..., -1:]), gap=0)
+            self.state = replace(self.state, last=self.codec.frozen().latents(codes[..., -1:]), gap=0)
         return wav
 
     @torch.inference_mode()
@@ -90,11 +90,11 @@ class ConcealingDecoder(StreamingDecoder):
         z = self._silence + self._gains(state.gap, n_frames, state.last) * (state.last - self._silence)
         if until is not None:
             self.codec.check_codes(until)
-            after = self.codec.quantizer.decode(until[..., :1])
+            after = self.codec.frozen().latents(until[..., :1])
             coming = self._silence + self._gains(0, n_frames, after).flip(-1) * (after - self._silence)
             share = torch.arange(1, n_frames + 1, device=z.device) / (n_frames + 1)
             z = (1 - share) * z + share * coming
-        wav, layers = self.codec.decoder.step(z, state.layers)
+        wav, layers = self.codec.frozen().decode(z, state.layers)
         wav = self._after(wav, layers)
         self.state = replace(self.state, gap=state.gap + n_frames)
         return wav

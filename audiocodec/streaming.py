@@ -180,7 +180,7 @@ def decoder_memory(codec: Codec) -> int | None:
         Frames; None where the memory has no end (recurrence), or lasts beyond 2048 frames.
     """
     like = next(codec.decoder.parameters()).new_zeros(1, codec.config.network.latent_dim, 1)
-    wav, state = codec.decoder.step(like * float("nan"), codec.decoder_state(1))
+    wav, state = codec.decoder.step(like * float("nan"), codec.decoder.init_state(like))
     last, n_frames = 0, 0
     while n_frames <= _LONGEST_MEMORY:
         bad = torch.nonzero(~torch.isfinite(wav[0]).all(0))
