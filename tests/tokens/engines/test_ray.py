@@ -25,7 +25,8 @@ def cluster(monkeypatch):
         "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     )
     node = {"num_cpus": 2, "object_store_memory": 100 << 20}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
+    checks = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "_system_config": checks})
     cluster.second = cluster.add_node(**node)
     cluster.wait_for_nodes()
     yield cluster
