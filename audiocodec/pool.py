@@ -100,11 +100,12 @@ class Pool(Generic[S]):
         map_state(check, self._fresh, layers)
 
     def _rounds(self, waiting: dict[int, Tensor], unit: int) -> dict[int, list[Tensor]]:
-        """Take all whole units off the ends of `waiting` [..., n], as many streams at a time as have some."""
+        """Take all whole units off the fronts of `waiting` [..., n]: powers of two, the largest first, so that few
+        passes of few shapes serve streams that have brought unlike amounts."""
         done: dict[int, list[Tensor]] = {stream: [] for stream in waiting}
-        while ready := {s: x.shape[-1] // unit for s, x in waiting.items() if x.shape[-1] >= unit}:
-            frames = min(MAX_FRAMES, 1 << (min(ready.values()).bit_length() - 1))
-            for group in _groups(list(ready)):
+        while most := max((x.shape[-1] // unit for x in waiting.values()), default=0):
+            frames = min(MAX_FRAMES, 1 << (most.bit_length() - 1))
+            for group in _groups([stream for stream, x in waiting.items() if x.shape[-1] >= frames * unit]):
                 results = self._pass(group, torch.stack([waiting[s][..., : frames * unit] for s in group]))
                 for stream, result in zip(group, results, strict=False):
                     done[stream].append(result)

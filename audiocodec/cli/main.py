@@ -15,6 +15,7 @@ import typer
 from .. import __version__
 from ..errors import CodecError
 from . import console
+from .bench import bench
 from .cat import cat
 from .compress import compress
 from .cut import cut
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (compress, decompress, info, verify, cut, truncate, cat, repair, evaluate, models, doctor)
+COMMANDS = (compress, decompress, info, verify, cut, truncate, cat, repair, evaluate, bench, models, doctor)
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(tokens, name="tokens")
