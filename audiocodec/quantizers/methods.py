@@ -64,7 +64,8 @@ class RotationTrick(VectorQuantizer):
 class NSVQ(VectorQuantizer):
     """Noise substitution: training replaces the quantization error by random noise of the same length.
 
-    In a residual stack use the `joint` wiring: with `per_stage` later stages would code the noise of earlier ones.
+    In a residual stack with `per_stage` wiring later stages learn from the noise of earlier ones, not from what they
+    leave in deployment.
 
     Source: Vali & Bäckström 2022, "NSVQ: Noise substitution in vector quantization for machine learning".
     """

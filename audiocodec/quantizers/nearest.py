@@ -6,10 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CPU_BLOCK = 256  # rows whose scores against ~1000 codewords (1 MiB) stay in a core's cache between product and argmin
-GPU_BLOCK = 65_536  # only bounds memory
+# Scores a CPU thread makes before it looks for the best of them: enough rows that calls cost nothing beside their work,
+# few enough that the scores are still cached when argmin reads them. Measured by benchmarks/search_block.py.
+CPU_SCORES, CPU_ROWS = 2**19, (64, 1024)
+GPU_BLOCK = 65_536  # rows; only bounds memory
 PAIR_BLOCK = 16_384  # rows and codewords compared one by one at a time; only bounds memory
 SCREENED_ROWS, SCREENED_DIM = 64, 32  # from here on a float32 copy of the table pays for a single call
+# A product of few dimensions is as fast as it can write its scores, and rows of scores that lie whole pages apart share
+# the same few places of the cache: that costs up to half of the time. A few columns more, and they do not.
+STRIDE_BYTES, PADDING, PADDED_ROWS, PADDED_DIM = 2048, 16, 64, 16
 
 
 class Table:
@@ -32,6 +37,12 @@ class Table:
         self.offsets = self.lengths.square() / 2 if offsets is None else offsets
 
     @cached_property
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Points and offsets with PADDING rows more, whose scores mean nothing."""
+        more = torch.zeros(PADDING, 1, dtype=self.points.dtype)
+        return torch.cat([self.points, more.expand(-1, self.points.shape[1])]), torch.cat([self.offsets, more[:, 0]])
+
+    @cached_property
     def coarse(self) -> tuple[Tensor, Tensor]:
         """Points and offsets in float32."""
         return self.points.float(), self.offsets.float()
@@ -42,9 +53,12 @@ class Table:
         return float(self.lengths.max()), float(self.offsets.abs().max())
 
 
-def block_size(rows: Tensor) -> int:
+def block_size(rows: Tensor, table: Table) -> int:
     """Rows to handle at a time on the device of `rows`."""
-    return CPU_BLOCK if rows.device.type == "cpu" else GPU_BLOCK
+    if rows.device.type != "cpu":
+        return GPU_BLOCK
+    least, most = CPU_ROWS
+    return min(max(CPU_SCORES // len(table.points), least), most) * torch.get_num_threads()
 
 
 def nearest(rows: Tensor, table: Table) -> Tensor:
@@ -60,9 +74,10 @@ def nearest(rows: Tensor, table: Table) -> Tensor:
         [N] int64 in [0, K).
     """
     with torch.no_grad():
-        if len(rows) <= block_size(rows):
+        block = block_size(rows, table)
+        if len(rows) <= block:
             return _search(rows, table)
-        return torch.cat([_search(block, table) for block in rows.split(block_size(rows))])
+        return torch.cat([_search(some, table) for some in rows.split(block)])
 
 
 def _search(rows: Tensor, table: Table) -> Tensor:
@@ -70,9 +85,19 @@ def _search(rows: Tensor, table: Table) -> Tensor:
         return torch.addmm(table.offsets, rows, table.points.t(), alpha=-1).argmin(dim=1)
     if rows.dtype == torch.float64:
         return _exact(rows, table)
-    scores = torch.addmm(table.offsets, rows, table.points.t(), alpha=-1)
     # On the CPU torch's argmin over the last axis takes longer than the matrix product; NumPy's is vectorised.
-    return torch.from_numpy(scores.numpy().argmin(axis=1))
+    return torch.from_numpy(_scores(rows, table).numpy().argmin(axis=1))
+
+
+def _scores(rows: Tensor, table: Table) -> Tensor:
+    """[N, K], or with columns of infinity behind the K scores where that is faster (see PADDING)."""
+    size, few = len(table.points), len(rows) < PADDED_ROWS or rows.shape[1] > PADDED_DIM
+    if few or size * rows.element_size() % STRIDE_BYTES:
+        return torch.addmm(table.offsets, rows, table.points.t(), alpha=-1)
+    points, offsets = table.padded
+    scores = torch.addmm(offsets, rows, points.t(), alpha=-1)
+    scores[:, size:] = torch.inf
+    return scores
 
 
 def _exact(rows: Tensor, table: Table) -> Tensor:
@@ -82,19 +107,22 @@ def _exact(rows: Tensor, table: Table) -> Tensor:
     rounding can explain. All codewords within that distance of the best are then compared one by one.
     """
     screened = table.held or (len(rows) >= SCREENED_ROWS and rows.shape[1] >= SCREENED_DIM)
-    points, offsets = table.coarse if screened else (table.points, table.offsets)
-    scores = torch.addmm(offsets, rows.to(points.dtype), points.t(), alpha=-1).numpy()
+    if screened:
+        points, offsets = table.coarse
+        scores = torch.addmm(offsets, rows.float(), points.t(), alpha=-1).numpy()
+    else:
+        scores = _scores(rows, table).numpy()
     # NumPy: for one row, a live stream, its calls take a third of the time of torch's.
     each, best = np.arange(len(rows)), scores.argmin(axis=1)
     lowest = scores[each, best]
     scores[each, best] = np.inf
-    margin = _rounding(rows, table, points.dtype)
+    margin = _rounding(rows, table, torch.float32 if screened else rows.dtype)
     with np.errstate(invalid="ignore"):
         unsure = ~(scores.min(axis=1) - lowest > margin)  # also where infinities make it not a number
     if unsure.any():
         scores[each, best] = lowest
         with np.errstate(invalid="ignore"):
-            near = ~(scores[unsure] - lowest[unsure, None] > margin[unsure, None])
+            near = ~(scores[unsure, : len(table.points)] - lowest[unsure, None] > margin[unsure, None])
         best[unsure] = _compare(rows[torch.from_numpy(unsure)], table, torch.from_numpy(near))
     return torch.from_numpy(best)
 

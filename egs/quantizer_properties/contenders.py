@@ -5,8 +5,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from audiocodec.quantizers import EMA, NSVQ, STE, DiVeQ, GumbelSoftmax, Replacement, RotationTrick, SFDiVeQ
-from audiocodec.quantizers.vector import VectorQuantizer
+from audiocodec.quantizers import (
+    EMA,
+    FSQ,
+    NSVQ,
+    STE,
+    DiVeQ,
+    DiVeQDetach,
+    GumbelSoftmax,
+    Replacement,
+    RotationTrick,
+    SFDiVeQ,
+    SFDiVeQDetach,
+)
 
 STEPS = 700  # of a toy training; ST-GS cools down over all of them
 NO_REPLACEMENT = Replacement(interval=0)
@@ -17,12 +28,12 @@ class Contender:
     """One method: how to make it, and which of its own settings can be turned."""
 
     name: str
-    method: Callable[..., VectorQuantizer]
+    method: Callable[..., Any]
     knobs: dict[str, tuple[Any, ...]] = field(
         default_factory=dict
     )  # values over two decades, the default in the middle
 
-    def make(self, codebook_size: int, dim: int, **options: Any) -> VectorQuantizer:
+    def make(self, codebook_size: int, dim: int, **options: Any) -> Any:
         """The method with its defaults, but for `options`."""
         return self.method(codebook_size, dim, **options)
 
@@ -48,6 +59,15 @@ CONTENDERS = {
         Contender("SF-DiVeQ two-error", partial(SFDiVeQ, surrogate="two-error")),
     )
 }
+OUTSIDERS = {  # not on the poster: they stand in the comparison at equal bits
+    outsider.name: outsider
+    for outsider in (
+        Contender("DiVeQ-detach", DiVeQDetach),
+        Contender("SF-DiVeQ-detach", SFDiVeQDetach),
+        Contender("FSQ", FSQ),
+    )
+}
+EVERYONE = CONTENDERS | OUTSIDERS
 JOINT_DIFFERS = ("ST-GS", "NSVQ", "DiVeQ", "SF-DiVeQ")  # STE, EMA: joint and per_stage are the same computation
 POSTER_METHODS = ("STE", "EMA", "RT", "ST-GS", "NSVQ", "DiVeQ", "SF-DiVeQ")
 PROPERTIES = {

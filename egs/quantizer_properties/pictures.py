@@ -1,11 +1,12 @@
 """Pictures: codebooks on the move over 2-D data, use of codewords, gradients, mismatch, error against bits."""
 
+import math
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import torch
-from contenders import CONTENDERS, NO_REPLACEMENT
+from contenders import CONTENDERS, EVERYONE, NO_REPLACEMENT, OUTSIDERS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,8 +14,8 @@ CODES, STEPS, BATCH, LR = 32, 1500, 512, 0.01
 SHOWN = (0, 50, 150, 500, 1500)
 COLOURS = dict(
     zip(
-        CONTENDERS,
-        ("#7f7f7f", "#4c9f70", "#a6761d", "#c77cba", "#d1495b", "#1f5fa8", "#f08a24", "#f3c178"),
+        EVERYONE,
+        "#7f7f7f #4c9f70 #a6761d #c77cba #d1495b #1f5fa8 #f08a24 #f3c178 #8fb8e0 #b5651d #222222".split(),
         strict=True,
     )
 )
@@ -67,10 +68,10 @@ def strip(name: str) -> list[dict[str, Any]]:
     return shots
 
 
-def draw(measured: dict[str, Any], snapshots: dict[str, list[dict[str, Any]]], folder: Path) -> None:
+def draw(measured: dict[str, Any], folder: Path) -> None:
     """Write all pictures as PNG into `folder`."""
     for name, figure in {
-        "codebooks": draw_strips(snapshots),
+        "codebooks": draw_strips(measured["strips"]),
         "usage": draw_usage(measured),
         "cosine": draw_cosine(measured),
         "mismatch": draw_mismatch(measured),
@@ -170,54 +171,23 @@ def draw_rate(measured: dict[str, Any]) -> Figure:
     """Held-out error against transmitted bits a frame."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for name in CONTENDERS:
-        rows = sorted({r["bits"] for r in measured["trainings"] if r["kind"] == "rate" and r["name"] == name})
-        points = [
-            [
-                r["error_db"]
-                for r in measured["trainings"]
-                if r["kind"] == "rate" and r["name"] == name and r["bits"] == bits
-            ]
-            for bits in rows
-        ]
-        style = {"color": COLOURS[name], "marker": "o", "markersize": 3, "capsize": 2, "linewidth": 1, "label": name}
-        left.errorbar(rows, [mean(p) for p in points], [stdev(p) for p in points], **style)
+    for name in EVERYONE:
+        by_bits: dict[float, list[float]] = {}
+        for training in measured["trainings"]:
+            if training["kind"] == "rate" and training["name"] == name:
+                by_bits.setdefault(training["bits"], []).append(training["error_db"])
+        errors = dict(sorted(by_bits.items()))
+        _curve(left, errors, name, name, linestyle=":" if name in OUTSIDERS else "-")
         if name == "DiVeQ":
-            right.errorbar(
-                rows,
-                [mean(p) for p in points],
-                [stdev(p) for p in points],
-                **{**style, "label": "DiVeQ, more codewords"},
-            )
+            _curve(right, errors, name, "DiVeQ, more codewords")
+    grids = [math.log2(63 * 2**n + 1) for n in range(4)]
     for name in CONTENDERS:
         if name.startswith("SF"):
-            series = [r["error_db_by_sf_bits"] for r in _rows(measured, "rate", "64", name)]
-            bits = [torch.tensor(63.0 * 2**n + 1).log2().item() for n in range(4)]
-            columns = list(zip(*series, strict=True))
-            right.errorbar(
-                bits,
-                [mean(c) for c in columns],
-                [stdev(c) for c in columns],
-                color=COLOURS[name],
-                marker="o",
-                markersize=3,
-                capsize=2,
-                linewidth=1,
-                label=f"{name}, one model, sf_bits 0 to 3",
-            )
-    columns = [[r["error_db"] for r in _rows(measured, "snapped", str(n), "SF-DiVeQ")] for n in range(4)]
-    right.errorbar(
-        bits,
-        [mean(c) for c in columns],
-        [stdev(c) for c in columns],
-        color=COLOURS["SF-DiVeQ"],
-        marker="s",
-        linestyle="--",
-        markersize=3,
-        capsize=2,
-        linewidth=1,
-        label="SF-DiVeQ, trained for its grid from half-way",
-    )
+            models = [r["error_db_by_sf_bits"] for r in _rows(measured, "rate", "64", name)]
+            errors = dict(zip(grids, map(list, zip(*models, strict=True)), strict=True))
+            _curve(right, errors, name, f"{name}, one model, sf_bits 0 to 3")
+    errors = {grids[n]: [r["error_db"] for r in _rows(measured, "snapped", str(n), "SF-DiVeQ")] for n in range(4)}
+    _curve(right, errors, "SF-DiVeQ", "SF-DiVeQ, trained for its grid from half-way", linestyle="--", marker="s")
     for panel, title in (
         (left, "equal transmitted bits"),
         (right, "SF-DiVeQ's extra bits and DiVeQ with as many more"),
@@ -227,6 +197,20 @@ def draw_rate(measured: dict[str, Any]) -> Figure:
         panel.grid(alpha=0.3)
         panel.legend(fontsize=6)
     return figure
+
+
+def _curve(panel: Axes, errors: dict[float, list[float]], name: str, label: str, **style: str) -> None:
+    """Mean and standard deviation over seeds: errors[bits] = figures of the seeds."""
+    look = {
+        "color": COLOURS[name],
+        "marker": "o",
+        "markersize": 3,
+        "capsize": 2,
+        "linewidth": 1,
+        "label": label,
+        **style,
+    }
+    panel.errorbar(list(errors), [mean(e) for e in errors.values()], [stdev(e) for e in errors.values()], **look)
 
 
 def _rows(measured: dict[str, Any], kind: str, label: str, name: str) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def distance_to_alphabet(quantizer: VectorQuantizer, z_q: Tensor) -> Tensor:
     """Distance [N] of training outputs to the nearest codeword, or to the curve through them."""
     corners = quantizer.codebook
     if not isinstance(quantizer, SFDiVeQ):
-        return torch.cdist(z_q, corners).min(dim=1).values
+        return torch.cdist(z_q, corners, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1).values
     start, along = corners[:-1], corners[1:] - corners[:-1]
     share = ((z_q[:, None] - start) * along).sum(-1) / along.square().sum(-1)
     feet = start + share.clamp(0, 1)[..., None] * along

@@ -1,12 +1,22 @@
-"""The page: what was measured, where the poster's ticks hold and where not."""
+"""The page: what was measured, where the poster's ticks hold and where not.
 
+python egs/quantizer_properties/report.py writes results/properties.md again from results/properties.json, and the table
+in docs/quantizers.md.
+"""
+
+import json
 from collections.abc import Callable
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from contenders import CONTENDERS, POSTER, POSTER_METHODS, PROPERTIES
+from contenders import CONTENDERS, EVERYONE, POSTER, POSTER_METHODS, PROPERTIES
+from explanations import EXPLANATIONS
 
 Measured = dict[str, Any]
+RESULTS, DOCS = Path(__file__).parent / "results", Path(__file__).parents[2] / "docs/quantizers.md"
+BEGIN, END = "<!-- properties: written by egs/quantizer_properties/report.py -->\n", "<!-- end of properties -->"
+UNEXPLAINED = "Found in this run; the figures are all that is known."
 TUNED, UNBIASED, SAME, PRECISE, ALIGNED, IN_USE = 0.05, 0.99, 0.01, 0.05, 0.01, 0.9
 RULES = {
     1: "the loss that the method adds is 0 and its codebook still learns",
@@ -100,13 +110,20 @@ def page(measured: Measured) -> str:
         "# The poster's eight properties, measured",
         f"Made by `egs/quantizer_properties/run.sh`: {about['cpu_seconds'] / 60:.0f} minutes of CPU time in "
         f"{about['processes']} processes of one thread, {about['seconds'] / 60:.0f} minutes by the clock on a shared "
-        f"machine (torch {about['torch']}). Means over {len(about['seeds'])} seeds. Set-up and reading: "
+        f"machine ({about['date'][:10]}, {about['processor']}, torch {about['torch']}). Means over "
+        f"{len(about['seeds'])} seeds, {about['steps']} steps a training. Set-up and reading: "
         "[README](../README.md).",
         property_table(measured),
         "Bold: the measurement contradicts the poster's tick. Found means:",
         "\n".join(f"{number}. {PROPERTIES[number]}: {RULES[number]}." for number in PROPERTIES),
+        "## Where the poster does not hold, and why",
+        contradiction_list(measured),
+        "![codebooks](codebooks.png)",
+        strip_table(measured),
+        "![use](usage.png)\n![gradients](cosine.png)\n![mismatch](mismatch.png)",
         "## Equal transmitted bits",
         rate_table(measured),
+        "![error against bits](rate.png)",
         "## SF-DiVeQ's extra bits against more codewords",
         sf_table(measured),
         f"## Residual stacks: {4} stages of 64 codewords",
@@ -143,6 +160,45 @@ def contradictions(measured: Measured) -> list[tuple[int, str]]:
     ]
 
 
+def contradiction_list(measured: Measured) -> str:
+    """One item a tick that does not hold, with the reason."""
+    wrong = contradictions(measured)
+    ticks = sum(tick is not None for row in POSTER.values() for tick in row.values())
+    lines = [f"{ticks - len(wrong)} of the poster's {ticks} ticks and crosses hold in this measurement."]
+    lines += [
+        f"- **{PROPERTIES[number]}, {name}.** {EXPLANATIONS.get((number, name), UNEXPLAINED)}" for number, name in wrong
+    ]
+    return "\n".join(lines)
+
+
+def strip_table(measured: Measured) -> str:
+    """How the 2-D pictures end."""
+    last = {name: shots[-1] for name, shots in measured["strips"].items()}
+    used = ["used", *(f"{sum(count > 0 for count in shot['counts'])}/{len(shot['counts'])}" for shot in last.values())]
+    error = ["squared error", *(f"{shot['error']:.3f}" for shot in last.values())]
+    return _table([f"2-D data, step {next(iter(last.values()))['step']}", *last], [used, error])
+
+
+def write(folder: Path) -> None:
+    """properties.md beside properties.json in `folder`; for the committed results also the table in docs/."""
+    measured = json.loads((folder / "properties.json").read_text())
+    (folder / "properties.md").write_text(page(measured))
+    if folder.resolve() == RESULTS.resolve():
+        DOCS.write_text(with_tables(DOCS.read_text(), measured))
+
+
+def with_tables(text: str, measured: Measured) -> str:
+    """The page `text` with the tables for readers between its two marks."""
+    before, rest = text.split(BEGIN)
+    tables = [
+        property_table(measured),
+        "The same autoencoder of speech frames at equal transmitted bits, and SF-DiVeQ's extra bits beside DiVeQ's:",
+        rate_table(measured),
+        sf_table(measured),
+    ]
+    return before + BEGIN + "\n" + "\n\n".join(tables) + "\n\n" + END + rest.split(END)[1]
+
+
 def _tick(value: bool | None) -> str:
     return {True: "yes", False: "x", None: "n/a"}[value]
 
@@ -157,11 +213,18 @@ def _table(head: list[str], body: list[list[str]]) -> str:
 
 def rate_table(measured: Measured) -> str:
     """Held-out error of every method at 4, 6 and 8 bits."""
-    body = [
-        [name, *(_spread([r["error_db"] for r in rows(measured, name, "rate", size)]) for size in ("16", "64", "256"))]
-        for name in CONTENDERS
-    ]
+    sizes = ("16", "64", "256")
+    body = []
+    for name in EVERYONE:
+        by_size = [rows(measured, name, "rate", size) for size in sizes]
+        body.append([_with_bits(name, by_size), *(_spread([r["error_db"] for r in of_size]) for of_size in by_size)])
     return _table(["held-out error, dB (± std over seeds)", "4 bits", "6 bits", "8 bits"], body)
+
+
+def _with_bits(name: str, by_size: list[list[dict[str, Any]]]) -> str:
+    """The name, with the bits that are sent where the codes do not fill 4, 6 and 8."""
+    bits = [of_size[0]["bits"] for of_size in by_size]
+    return name if bits == [4, 6, 8] else f"{name} ({', '.join(f'{b:.2f}' for b in bits)} bits)"
 
 
 def sf_table(measured: Measured) -> str:
@@ -227,3 +290,7 @@ def alignment_table(measured: Measured) -> str:
         "perplexity",
     ]
     return _table([*head, "held-out dB"], body)
+
+
+if __name__ == "__main__":
+    write(RESULTS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import soundfile
 import torch
-from contenders import CONTENDERS, STEPS
+from contenders import EVERYONE, STEPS
 from torch import Tensor, nn
 
 from audiocodec.audio.spectral import mel_filterbank
@@ -65,13 +65,13 @@ def train(
     """An autoencoder trained on speech frames; a function of its arguments.
 
     Args:
-        name: key of CONTENDERS; `options` go to the method.
+        name: key of EVERYONE; `options` go to the method.
         stages, wiring: more than one stage makes a residual stack.
         far: start all codewords in one place, FAR standard deviations off the latents, instead of by k-means.
     """
     frames, _ = speech_frames()
     torch.manual_seed(seed)
-    make = partial(CONTENDERS[name].make, seed=seed, **options)
+    make = partial(EVERYONE[name].make, seed=seed, **options)
     quantizer: Quantizer = make(codebook_size, LATENT_DIM)
     if stages > 1:
         quantizer = ResidualQuantizer(make, stages, codebook_size, LATENT_DIM, wiring=wiring, seed=seed)

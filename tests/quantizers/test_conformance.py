@@ -139,7 +139,8 @@ def test_float64_follows_the_module_and_finds_the_same_codes(name, kind):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [(name, kind) for name, kind in ALL if kind in ("single", "per_stage") or name == "diveq"]
+    ("name", "kind"),
+    [(name, kind) for name, kind in ALL if kind in ("single", "per_stage", "product") or name == "diveq"],
 )
 @pytest.mark.parametrize("stop_at", [2, 5], ids=["inside the warm-up", "after it"])
 def test_stop_and_resume_gives_the_same_codebooks(name, kind, stop_at):

@@ -11,9 +11,14 @@ from torch import multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from audiocodec.quantizers import Quantizer, Replacement
-from tests.quantizers.makers import adam, latents, make, train_step
+from tests.quantizers.makers import CODEBOOKS, adam, latents, make, train_step
 
-CASES = [("diveq", "per_stage"), ("ema", "per_stage"), ("sf_diveq", "single"), ("gumbel", "joint")]
+CASES = [
+    *((name, "per_stage") for name in CODEBOOKS),
+    *((name, kind) for name in ("diveq", "ema", "sf_diveq", "gumbel") for kind in ("joint", "product")),
+    ("sf_diveq", "single"),
+    ("diveq", "factorised_stages"),
+]
 STEPS = 200
 
 
@@ -76,7 +81,7 @@ def test_codebooks_of_two_processes_are_equal_after_200_steps_with_replacement(t
     multiprocessing.spawn(train, (free_port(), tmp_path), nprocs=2)
     for index, (name, _) in enumerate(CASES):
         both = [torch.load(tmp_path / f"{index}-{rank}.pt", weights_only=True)["replaced"] for rank in range(2)]
-        assert both[0] == both[1] and (both[0] > 0 or name == "sf_diveq"), (name, both)
+        assert both[0] == both[1] and (both[0] > 0 or name.startswith("sf_")), (name, both)
 
 
 def train_halves(rank: int, port: int, folder: Path) -> None:

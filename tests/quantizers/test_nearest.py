@@ -76,6 +76,22 @@ def test_screening_gives_the_float64_answer_where_float32_cannot_tell(monkeypatc
         assert (coarse != screened).any(), "the case is too easy to test anything"
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_blocks_of_any_size_give_the_same_answer(dtype, monkeypatch):
+    points, whole = latents(50, 40).to(dtype), latents(700, 40, seed=5).to(dtype)
+    expected = nearest(whole, Table(points))
+    for block in (1, 64, 699, 700):
+        monkeypatch.setattr(module, "block_size", lambda *_, block=block: block)
+        assert torch.equal(nearest(whole, Table(points)), expected)
+
+
+def test_blocks_are_bounded_for_tables_of_any_size():
+    """Neither a row at a time for a fine grid nor scores without end for a small table."""
+    rows, threads = latents(1, 2), torch.get_num_threads()
+    blocks = [module.block_size(rows, Table(torch.zeros(size, 2))) // threads for size in (2, 256, 1024, 8185, 65536)]
+    assert blocks == sorted(blocks, reverse=True) and blocks[0] == 1024 and blocks[-1] == 64
+
+
 def test_screening_survives_what_float32_cannot_hold():
     points = latents(20, 40).double() * 1e100
     z = points.repeat(10, 1)
