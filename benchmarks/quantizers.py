@@ -1,15 +1,15 @@
-"""Speed of residual quantizers, ours beside public ones: python benchmarks/quantizers.py [--out FOLDER]
+"""Speed of residual quantizers, ours beside public ones: python -m benchmarks.quantizers [--out FOLDER]
 
 The same shapes for all, one process, calls interleaved round by round so that a busy moment hits everyone; medians.
 Peers are timed where they are installed (pip install diveq vector-quantize-pytorch encodec descript-audio-codec);
-they are no dependency. "bare products" are the N x D x K matrix products that any exhaustive search must do.
+they are no dependency. "bare products" are the N x D x K matrix products that any exhaustive search must do, each
+written into the same memory. --dim and --threads time a part; what is in FOLDER already of other parts is kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,18 +17,27 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from audiocodec.config.quantizer import Method, QuantizerConfig
+from audiocodec.evaluation import environment
 from audiocodec.quantizers import build
 
 VECTORS, STAGES, CODES = 3000, 8, 1024
 DIMS, THREADS = (8, 128), (1, 2)
 METHODS: tuple[Method, ...] = ("ste", "ema", "rotation_trick", "gumbel_softmax", "nsvq", "sf_diveq", "fsq")
 OURS, BARE = "audiocodec diveq", "bare products"
+OURS_JOINT = f"{OURS} joint"  # what the package diveq computes in training
+GOALS = {  # (task, dim): at least so many times as fast as every peer, at most so many times the bare products
+    ("encode", 8): (8.0, 2.3),
+    ("encode", 128): (2.0, 1.6),
+    ("train", 8): (3.0, None),
+    ("train", 128): (1.5, None),
+}
+Row = dict[str, Any]  # task, name, dim, threads, ms
 Call = Callable[[], object]
 Contender = tuple[str, Call | None, Call | None]  # name, encode in eval mode, training forward + backward
 
@@ -39,7 +48,7 @@ def contenders(dim: int) -> Iterator[Contender]:
     rows = torch.randn(VECTORS, dim)
     yield BARE, bare_products(rows), None
     yield ours("diveq", rows)
-    yield ours("diveq", rows, wiring="joint")  # what the package diveq computes in training
+    yield ours("diveq", rows, wiring="joint")
     for method in METHODS:
         yield ours(method, rows, wiring="joint" if method == "nsvq" else "per_stage")
     for peer in (diveq_package, lucidrains, encodec, dac):
@@ -51,12 +60,12 @@ def contenders(dim: int) -> Iterator[Contender]:
 
 def bare_products(rows: Tensor) -> Call:
     """STAGES products of all rows with all codewords, nothing else."""
-    codebook = torch.randn(CODES, rows.shape[1])
+    codebook, scores = torch.randn(CODES, rows.shape[1]), torch.empty(len(rows), CODES)
 
     @torch.no_grad()
     def call() -> None:
         for _ in range(STAGES):
-            rows @ codebook.t()
+            torch.mm(rows, codebook.t(), out=scores)
 
     return call
 
@@ -72,7 +81,7 @@ def ours(method: Method, rows: Tensor, wiring: Literal["joint", "per_stage"] = "
         return out.z_q.square().mean() + out.loss
 
     if method == "diveq" and wiring == "joint":
-        return "audiocodec diveq joint", None, training(loss, z)
+        return OURS_JOINT, None, training(loss, z)
     return f"audiocodec {method}", partial(deployed.encode, z), training(loss, z)
 
 
@@ -155,12 +164,12 @@ def interleaved(calls: dict[str, Call], rounds: int) -> dict[str, float]:
     return {name: median(values) for name, values in times.items()}
 
 
-def table(rows: list[dict[str, object]]) -> str:
+def table(rows: list[Row]) -> str:
     """Markdown: milliseconds, and how many times the time of our DiVeQ each one takes."""
     lines = []
+    columns = sorted({(r["dim"], r["threads"]) for r in rows})
     for task in ("encode", "train"):
-        columns = [(dim, threads) for dim in DIMS for threads in THREADS]
-        cells = {(r["name"], r["dim"], r["threads"]): float(str(r["ms"])) for r in rows if r["task"] == task}
+        cells = {(r["name"], r["dim"], r["threads"]): r["ms"] for r in rows if r["task"] == task}
         title = "encode, eval mode" if task == "encode" else "training forward + backward"
         heads = [f"dim {dim}, {threads} thread{'s' if threads > 1 else ''}" for dim, threads in columns]
         lines += [f"| {title}: ms (times ours) | {' | '.join(heads)} |", "|---|" + "---|" * len(columns)]
@@ -171,30 +180,57 @@ def table(rows: list[dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
+def goals(rows: list[Row]) -> str:
+    """Markdown: how far ahead of the fastest peer we are, and how near the bare products, beside what was aimed at."""
+    lines = ["| | fastest peer, times ours | aim | times the bare products | aim |", "|---|---|---|---|---|"]
+    for task, dim, threads in dict.fromkeys((r["task"], r["dim"], r["threads"]) for r in rows):
+        ms = {r["name"]: r["ms"] for r in rows if (r["task"], r["dim"], r["threads"]) == (task, dim, threads)}
+        best = min(ms[OURS], ms.get(OURS_JOINT, ms[OURS]))
+        peers = {name: time for name, time in ms.items() if not name.startswith(("audiocodec", BARE))}
+        ahead, near = GOALS.get((task, dim), (None, None))
+        fastest = min(peers, key=lambda name: peers[name], default=None)
+        ratio = f"{peers[fastest] / best:.2f}x ({fastest})" if fastest else "no peer installed"
+        bare = f"{best / ms[BARE]:.2f}x" if BARE in ms else ""
+        aims = (f"{ahead:g}x" if ahead else "", f"{near:g}x" if near else "")
+        lines.append(
+            f"| {task}, dim {dim}, {threads} thread{'s' * (threads > 1)} | {ratio} | {aims[0]} | {bare} | {aims[1]} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Time everything; print and write quantizers.md and quantizers.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs/results")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--dim", type=int, nargs="+", default=DIMS)
+    parser.add_argument("--threads", type=int, nargs="+", default=THREADS)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows: list[dict[str, object]] = []
-    for dim in DIMS:
+    known = arguments.out / "quantizers.json"
+    rows: list[Row] = json.loads(known.read_text())["rows"] if known.exists() else []
+    rows = [r for r in rows if r["dim"] not in arguments.dim or r["threads"] not in arguments.threads]
+    for dim in arguments.dim:
         everyone = list(contenders(dim))
-        for threads in THREADS:
+        for threads in arguments.threads:
             torch.set_num_threads(threads)
             for task, place in (("encode", 1), ("train", 2)):
                 calls = {c[0]: c[place] for c in everyone if c[place] is not None}
                 for name, ms in interleaved(calls, arguments.rounds).items():
                     rows.append({"task": task, "name": name, "dim": dim, "threads": threads, "ms": round(ms, 3)})
+    rows.sort(key=lambda r: (r["task"], r["dim"], r["threads"]))
+    machine = environment.describe()
     about = (
-        f"{VECTORS} vectors, {STAGES} stages of {CODES}; torch {torch.__version__}, {platform.processor() or 'CPU'}, "
-        f"{arguments.rounds} interleaved rounds, medians."
+        f"{VECTORS} vectors, {STAGES} stages of {CODES}; {machine['date']}, {machine['processor']}, "
+        f"torch {torch.__version__}, {arguments.rounds} interleaved rounds, medians."
     )
-    text = f"# Speed of residual quantizers\n\n`python benchmarks/quantizers.py`: {about}\n\n{table(rows)}"
+    text = (
+        f"# Speed of residual quantizers\n\n`python -m benchmarks.quantizers`: {about}\n\n{table(rows)}\n"
+        f"The faster of both wirings in training; ours is DiVeQ.\n\n{goals(rows)}\n"
+    )
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "quantizers.md").write_text(text)
-    (arguments.out / "quantizers.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
+    known.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
     print(text)
 
 

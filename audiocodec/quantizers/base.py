@@ -250,10 +250,11 @@ class Quantizer(nn.Module, ABC):
 
 
 def to_rows(z: Tensor, dim: int) -> Tensor:
-    """[B, D, T] or [N, D] -> [N, D], frames of an item next to each other."""
+    """[B, D, T] or [N, D] -> [N, D], frames of an item next to each other and each vector in one piece of memory."""
     if z.dim() not in (2, 3) or z.shape[1] != dim or not z.is_floating_point():
         raise ShapeError(f"latents must be floating [B, {dim}, T] or [N, {dim}], got {z.dtype} {list(z.shape)}")
-    return z if z.dim() == 2 else z.transpose(1, 2).flatten(0, 1)
+    # Of a single item flatten() gives a view whose vectors lie scattered, and every later step would be slow.
+    return z if z.dim() == 2 else z.transpose(1, 2).flatten(0, 1).contiguous()
 
 
 def to_frames(rows: Tensor, batch_size: int) -> Tensor:

@@ -76,18 +76,20 @@ class _DiVeQ(torch.autograd.Function):
         tiny = torch.finfo(rows.dtype).tiny
         error = hard - rows
         length = _length(error)
-        direction = error
+        error_norm = length.clamp_min(tiny)
+        direction, norm = error, error_norm
         if noise > 0:
-            direction = torch.randn_like(error).mul_(length * (noise * rows.shape[-1] ** -0.5)).add_(error)
-        direction = direction / _length(direction).clamp_min(tiny)
-        ctx.save_for_backward(error / length.clamp_min(tiny) if noise > 0 else direction, direction)
-        return torch.addcmul(rows, length, direction)
+            direction = torch.addcmul(error, torch.randn_like(error), length, value=noise * rows.shape[-1] ** -0.5)
+            norm = _length(direction).clamp_min(tiny)
+        ctx.save_for_backward(error, error_norm, direction, norm)
+        return torch.addcmul(rows, direction, length / norm)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        unit, direction = ctx.saved_tensors  # d length / d hard, d z_q / d length
-        to_hard = unit * _dot(gradient, direction)
+        error, error_norm, direction, norm = ctx.saved_tensors
+        # Unit vectors are never written out: d z_q / d length is direction / norm, d length / d hard error / error_norm.
+        to_hard = error * (_dot(gradient, direction) / norm / error_norm)
         return gradient - to_hard, to_hard, None
 
 
