@@ -88,7 +88,7 @@ class _DiVeQ(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         error, error_norm, direction, norm = ctx.saved_tensors
-        # Unit vectors are never written out: d z_q / d length is direction / norm, d length / d hard error / error_norm.
+        # No unit vector is written out: d z_q / d length is direction / norm, d length / d hard is error / error_norm.
         to_hard = error * (_dot(gradient, direction) / norm / error_norm)
         return gradient - to_hard, to_hard, None
 

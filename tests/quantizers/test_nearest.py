@@ -85,6 +85,19 @@ def test_blocks_of_any_size_give_the_same_answer(dtype, monkeypatch):
         assert torch.equal(nearest(whole, Table(points)), expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tables_whose_rows_of_scores_fill_pages(dtype):
+    """They are given columns that are no codewords; none is ever chosen, whatever comes in."""
+    points, z = latents(512, 4).to(dtype), latents(80, 4, seed=5).to(dtype)
+    expected = cdist(z.numpy(), points.numpy()).argmin(axis=1)
+    assert (nearest(z, Table(points)).numpy() == expected).all()
+    for strange in (torch.inf, -torch.inf, torch.nan, 1e30):
+        z[7] = strange
+        codes = nearest(z, Table(points))
+        assert (codes >= 0).all() and (codes < 512).all()
+        assert (np.delete(codes.numpy(), 7) == np.delete(expected, 7)).all()
+
+
 def test_blocks_are_bounded_for_tables_of_any_size():
     """Neither a row at a time for a fine grid nor scores without end for a small table."""
     rows, threads = latents(1, 2), torch.get_num_threads()
