@@ -4,9 +4,9 @@
     python -m benchmarks.speed offline --threads 1    one part; its figures replace older ones in speed.json
     python -m benchmarks.speed --quick                a second of audio and one round: does everything run?
 
-Peers are built at their published sizes with random weights, EnCodec, Mimi and DAC from the package `transformers`, SNAC
-from `snac`; speed does not depend on the values of weights. Calls are interleaved, medians are taken. Those of ours are
-"speech-16k" as it is shipped, with the encoder in float32, without multi-path search, and a waveform network of DAC's
+Peers are built at their published sizes with random weights, EnCodec, Mimi and DAC from the package `transformers`,
+SNAC from `snac`; speed does not depend on the values of weights. Calls are interleaved, medians are taken. Those of
+ours are "speech-16k" as it is shipped, with the encoder in float32, without multi-path search, and a network of DAC's
 size. Peers have no streaming sessions of 20 ms frames to compare with: "-".
 """
 
