@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiocodec import Codec, DecoderPool, EncoderPool, StreamingEncoder
+from audiocodec import Codec, equality
 from audiocodec.audio.io import read_audio
 from audiocodec.audio.resample import resample
 from audiocodec.data import manifest
@@ -27,12 +27,11 @@ from audiocodec.evaluation.environment import describe
 
 GROUP = 32  # recordings side by side
 GAINS = (1.0, 0.3, 2.0, 0.1)
-SIZES = (1, 7, 320, 1000, 1009, 4001, 16000, 30011)  # samples a push in the pool, drawn at random
 SINGLE = (1, 7, 1000, 1009)  # samples a push in a session of its own, all the way
 RARE = 20  # decoding, sessions of their own and two threads are tried with every so many-th group: they take long
 SINGLE_S = 4.0  # of the recording that a session of its own codes
 LABELS = {
-    "pool": f"pool of {GROUP} that begin and end at different times, pushes of {min(SIZES)} to {max(SIZES)} samples",
+    "pool": f"pool of {GROUP}, each begins and ends when it likes, pushes of 1 to {max(equality.PUSHES)} samples",
     "batch": f"padded batch of {GROUP}",
     "threads": "two threads, whole and alone",
     **{f"push_{size}": f"one stream, pushes of {size} sample{'s' * (size > 1)}" for size in SINGLE},
@@ -45,80 +44,29 @@ def load(entry: manifest.Entry, codec: Codec, gain: float) -> Tensor:
     return torch.from_numpy(gain * resample(wav[:1], rate, codec.sample_rate).astype(np.float32))
 
 
-def group_counts(codec: Codec, wavs: list[Tensor], seed: int, rare: bool) -> dict[str, list[float]]:
-    """way -> [frames compared, frames with another code]; "decode" -> [samples, largest difference]."""
-    whole = [codec.encode(wav[None])[0] for wav in wavs]
-    counts = {"batch": _differing(whole, _batched(codec, wavs)), "pool": _differing(whole, _pooled(codec, wavs, seed))}
+def group_counts(codec: Codec, wavs: list[Tensor], seed: int, rare: bool) -> dict[str, tuple[float, float]]:
+    """way -> (frames compared, frames with another code); "decode" -> (samples, largest difference)."""
+    expected = equality.whole(codec, wavs)
+    counts: dict[str, tuple[float, float]] = {
+        "batch": equality.differing(expected, equality.batched(codec, wavs)),
+        "pool": equality.differing(expected, equality.pooled(codec, wavs, seed)),
+    }
     if rare:
-        decoded = [codec.decode(codes[None])[0] for codes in whole]
-        streamed = _pool_decoded(codec, whole, seed)
+        decoded = [codec.decode(codes[None])[0] for codes in expected]
+        streamed = equality.pool_decoded(codec, expected, seed)
         worst = max(float((a - b).abs().max()) for a, b in zip(decoded, streamed, strict=True) if a.numel())
-        counts["decode"] = [sum(wav.shape[-1] for wav in decoded), worst]
+        counts["decode"] = sum(wav.shape[-1] for wav in decoded), worst
         piece = wavs[seed % len(wavs)][:, : int(SINGLE_S * codec.sample_rate)]
-        alone = [codec.encode(piece[None])[0]]
-        counts |= {f"push_{size}": _differing(alone, [_streamed(codec, piece, size)]) for size in SINGLE}
+        alone = equality.whole(codec, [piece])
+        for size in SINGLE:
+            counts[f"push_{size}"] = equality.differing(alone, [equality.pushed(codec, piece, size)])
         torch.set_num_threads(2)
         try:
             some = slice(seed % 8, None, 8)
-            counts["threads"] = _differing(whole[some], [codec.encode(wav[None])[0] for wav in wavs[some]])
+            counts["threads"] = equality.differing(expected[some], equality.whole(codec, wavs[some]))
         finally:
             torch.set_num_threads(1)
     return counts
-
-
-def _differing(expected: list[Tensor], found: list[Tensor]) -> list[float]:
-    frames = sum(codes.shape[-1] for codes in expected)
-    return [frames, sum(int((a != b).any(dim=0).sum()) for a, b in zip(expected, found, strict=True))]
-
-
-def _batched(codec: Codec, wavs: list[Tensor]) -> list[Tensor]:
-    longest = max(wav.shape[-1] for wav in wavs)
-    codes = codec.encode(torch.stack([torch.nn.functional.pad(wav, (0, longest - wav.shape[-1])) for wav in wavs]))
-    return [c[:, : -(-wav.shape[-1] // codec.hop_length)] for c, wav in zip(codes, wavs, strict=True)]
-
-
-def _pooled(codec: Codec, wavs: list[Tensor], seed: int) -> list[Tensor]:
-    pool, draw = EncoderPool(codec, capacity=len(wavs)), random.Random(seed)
-    at, streams, parts = [0] * len(wavs), dict[int, int](), [list[Tensor]() for _ in wavs]
-    left = list(range(len(wavs)))
-    while left or streams:
-        for index in left[: draw.randint(0, 3)]:
-            left.remove(index)
-            streams[index] = pool.add()
-        pieces = {}
-        for index, stream in streams.items():
-            size = draw.choice(SIZES)
-            pieces[stream] = wavs[index][:, at[index] : at[index] + size]
-            at[index] += size
-        codes = pool.push(pieces)
-        for index, stream in list(streams.items()):
-            parts[index].append(codes[stream])
-            if at[index] >= wavs[index].shape[-1]:
-                parts[index].append(pool.remove(streams.pop(index)))
-    return [torch.cat(some, dim=-1) for some in parts]
-
-
-def _pool_decoded(codec: Codec, codes: list[Tensor], seed: int) -> list[Tensor]:
-    pool, draw = DecoderPool(codec, capacity=len(codes)), random.Random(seed)
-    at, parts = [0] * len(codes), [list[Tensor]() for _ in codes]
-    streams = {index: pool.add() for index in range(len(codes))}
-    while streams:
-        pieces = {}
-        for index, stream in streams.items():
-            size = draw.choice((0, 1, 1, 1, 2, 3, 16))
-            pieces[stream] = codes[index][:, at[index] : at[index] + size]
-            at[index] += size
-        wavs = pool.push(pieces)
-        for index, stream in list(streams.items()):
-            parts[index].append(wavs[stream])
-            if at[index] >= codes[index].shape[-1]:
-                parts[index].append(pool.remove(streams.pop(index)))
-    return [torch.cat(some, dim=-1) for some in parts]
-
-
-def _streamed(codec: Codec, wav: Tensor, size: int) -> Tensor:
-    encoder = StreamingEncoder(codec)
-    return torch.cat([*(encoder.push(piece[None]) for piece in wav.split(size, dim=-1)), encoder.flush()], dim=-1)[0]
 
 
 def groups(entries: list[manifest.Entry], hours: float) -> Iterator[tuple[str, float, list[manifest.Entry]]]:
@@ -167,14 +115,16 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=10.0)
     parser.add_argument("--model", default="speech-16k")
     parser.add_argument("--out", type=Path, default=Path("docs/results/equality"), help="without .jsonl and .md")
+    parser.add_argument("--fast", action="store_true", help="encoder in float32")
     parser.add_argument("--report", action="store_true", help="only write the table")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    codec = Codec.from_pretrained(options.model)
+    codec = Codec.from_pretrained(options.model, precision=torch.float32 if options.fast else torch.float64)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     path = options.out.with_suffix(".jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    rows = [row for row in rows if row["weights"] == codec.weights_sha256[:16]]
+    precision = str(codec.frozen().precision).removeprefix("torch.")
+    rows = [r for r in rows if (r["weights"], r["precision"]) == (codec.weights_sha256[:16], precision)]
     done = {row["group"] for row in rows}
     for number, (name, gain, entries) in enumerate(groups(manifest.read(options.manifest), options.hours)):
         if name in done or options.report:
@@ -182,7 +132,6 @@ def main() -> None:
         wavs = [load(entry, codec, gain) for entry in entries]
         counts = group_counts(codec, wavs, number, number % RARE == 0)
         seconds = sum(wav.shape[-1] for wav in wavs) / codec.sample_rate
-        precision = str(codec.frozen().precision).removeprefix("torch.")
         row = {"group": name, "seconds": seconds, "precision": precision, "weights": codec.weights_sha256[:16]}
         rows.append(row | {"counts": counts})
         with path.open("a") as file:

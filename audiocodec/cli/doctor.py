@@ -127,7 +127,10 @@ def check_models() -> Iterator[Check]:
         cure = "reinstall audiocodec, or name a model of your own: --model FOLDER"
         yield Check("models", "fail", "none comes with this installation", cure)
     for folder in folders:
-        yield check_model(folder)
+        check = check_model(folder)
+        yield check
+        if check.status != "fail":
+            yield check_codes(folder)
 
 
 def check_model(folder: Path) -> Check:
@@ -159,6 +162,33 @@ def decodes_tone(folder: Path) -> bool:
     tone = 0.3 * torch.sin(2 * torch.pi * 440 * time_s).expand(1, codec.channels, -1)
     decoded = codec.decode(codec.encode(tone), length=codec.sample_rate)
     return decoded.shape == tone.shape and bool(torch.isfinite(decoded).all())
+
+
+def check_codes(folder: Path) -> Check:
+    """Code a few seconds in several ways, which must give the same codes; count how many float32 gives otherwise."""
+    import torch
+
+    from .. import equality, speed
+    from ..codec import Codec
+
+    codec = Codec.from_pretrained(folder)
+    wavs = [speed.signal(codec, seconds, seed)[0] for seed, seconds in enumerate((3.0, 1.3, 0.4))]
+    expected = equality.whole(codec, wavs)
+    ways = {
+        "in a batch": equality.batched(codec, wavs),
+        "in pieces": [equality.pushed(codec, wav, 1009) for wav in wavs],
+        "in a pool": equality.pooled(codec, wavs),
+    }
+    frames = sum(codes.shape[-1] for codes in expected)
+    name, wrong = f"{folder.name} codes", {way: equality.differing(expected, found)[1] for way, found in ways.items()}
+    if any(wrong.values()):
+        counts = ", ".join(f"{count} {way}" for way, count in wrong.items())
+        return Check(name, "fail", f"of {frames} frames otherwise than whole: {counts}", "please report this")
+    fast = Codec.from_pretrained(folder, precision=torch.float32)
+    flips = equality.differing(expected, equality.whole(fast, wavs))[1]
+    held = fast.frozen().precision == torch.float32
+    float32 = f"float32 codes {flips} of them otherwise" if held else "float32 is not reproducible here and not used"
+    return Check(name, "ok", f"{frames} frames alike whole, {', '.join(ways)}; {float32}")
 
 
 def check_writing() -> Iterator[Check]:
