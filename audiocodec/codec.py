@@ -1,28 +1,31 @@
 """The codec: encoder, quantizer, decoder; audio to codes and back, and the folder a codec is saved in."""
 
-import hashlib
+import contextlib
 import json
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from .config.codec import CodecConfig
-from .config.loader import validate
-from .errors import ConfigError, ModelMismatchError, ShapeError
+from .config.facts import BLOCK_FRAMES, CodecFacts
+from .errors import ModelMismatchError
 from .frozen import Frozen, freeze, versions
+from .inference.files import read_config, weights_digest
 from .networks import build_networks
+from .nn.denormals import denormals_flushed
 from .nn.stream import State, batch_size_of
 from .pretrained import CONFIG_FILE, WEIGHTS_FILE, locate
 from .quantizers import Quantized
 from .quantizers.build import build
 from .shapes import Codes, Wav
 
-BLOCK_FRAMES = 512  # encode and decode walk through long audio in blocks of this many frames: memory stays bounded
+_stream_ids: WeakKeyDictionary[Frozen, str] = WeakKeyDictionary()  # of digests, which take longer than a state
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Reconstruction:
     quantized: Quantized  # what the bottleneck did
 
 
-class Codec(nn.Module):
+class Codec(nn.Module, CodecFacts):
     """A neural audio codec: `encode` gives codes, `decode` gives audio, calling it gives both with gradients.
 
     Codes do not depend on the batch, on chunk sizes, on the number of threads, or on the processor: the encoder runs in
@@ -58,46 +61,10 @@ class Codec(nn.Module):
         self.folder: Path | None = None  # where it was loaded from
         self._frozen: Frozen | None = None
 
-    # -- facts ---------------------------------------------------------------------------------------------------------
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz."""
-        return self.config.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Channels coded jointly; a mono codec takes stereo as two items of a batch."""
-        return self.config.channels
-
-    @property
-    def hop_length(self) -> int:
-        """Samples a frame."""
-        return self.config.hop_length
-
-    @property
-    def frame_rate(self) -> Fraction:
-        """Frames a second, exact, in Hz."""
-        return self.config.frame_rate
-
-    @property
-    def n_q(self) -> int:
-        """Codebooks."""
-        return self.config.quantizer.n_q
-
-    @property
-    def codebook_size(self) -> int:
-        """Distinct codes of one codebook."""
-        return self.config.quantizer.alphabet_size
-
     @property
     def delay(self) -> int:
         """Algorithmic delay of a stream in samples: one frame to fill, and what the decoder lags."""
         return self.hop_length + self.decoder.delay
-
-    def bitrate(self, n_q: int | None = None) -> float:
-        """Nominal bit/s of the first `n_q` codebooks (default all), before container and entropy coding."""
-        return self.config.bitrate(n_q)
 
     # -- audio to codes to audio ---------------------------------------------------------------------------------------
 
@@ -112,7 +79,7 @@ class Codec(nn.Module):
         Raises:
             ShapeError: `wav` is not [B, channels, L].
         """
-        self._check_wav(wav)
+        self.check_wav(wav)
         z = self.encoder(self._whole_frames(wav))
         quantized = self.quantizer(z, n_q)
         late = nn.functional.pad(quantized.z_q, (0, self.decoder.delay // self.hop_length))
@@ -132,7 +99,7 @@ class Codec(nn.Module):
             ShapeError: `wav` is not [B, channels, L].
             ConfigError: `n_q` is out of range.
         """
-        self._check_wav(wav)
+        self.check_wav(wav)
         n_q = self.check_n_q(n_q)
         state, codes = self.encoder_state(len(wav)), []
         for block in self._whole_frames(wav).split(BLOCK_FRAMES * self.hop_length, dim=-1):
@@ -154,10 +121,7 @@ class Codec(nn.Module):
             ShapeError: `codes` has no such shape, holds an impossible code, or is too short for `length`.
         """
         self.check_codes(codes)
-        whole = codes.shape[-1] * self.hop_length
-        length = whole if length is None else length
-        if not 0 <= length <= whole:
-            raise ShapeError(f"length {length} samples: {codes.shape[-1]} frames hold 0 to {whole}")
+        length = self.check_length(length, codes.shape[-1])
         state, wavs = self.decoder_state(len(codes)), []
         for block in codes.split(BLOCK_FRAMES, dim=-1):
             if block.shape[-1]:
@@ -172,6 +136,7 @@ class Codec(nn.Module):
         """State of `encode_frames` before the first sample."""
         return self.frozen().encoder_state(batch_size)
 
+    @torch.inference_mode()
     def encode_frames(self, wav: Tensor, state: State, n_q: int) -> tuple[Tensor, State]:
         """Encode whole frames [B, C, t * hop] after `state`: codes [B, n_q, t] and the state after them."""
         return self._present().encode(wav, state, n_q)
@@ -180,11 +145,20 @@ class Codec(nn.Module):
         """State of `decode_frames` before the first frame."""
         return self.frozen().decoder_state(batch_size)
 
+    @torch.inference_mode()
     def decode_frames(self, codes: Tensor, state: State) -> tuple[Tensor, State]:
         """Decode [B, K', t] after `state`: wav [B, C, t * hop], `decoder.delay` samples late, and the new state."""
         frozen = self._present()
         return frozen.decode(frozen.latents(codes), state)
 
+    @torch.inference_mode()
+    def decode_latents(self, latents: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """As `decode_frames`, from latents [B, D, t] to wav as arrays: what measures the decoder."""
+        frozen = self._present()
+        wav, state = frozen.decode(torch.from_numpy(latents).to(frozen.device), state)
+        return self.to_numpy(wav), state
+
+    @torch.inference_mode()
     def drain(self, state: State) -> Tensor:
         """Bring out the last `decoder.delay` samples after `state`: [B, C, delay]."""
         frozen, batch_size = self._present(), batch_size_of(state)
@@ -212,55 +186,51 @@ class Codec(nn.Module):
         """For copies and pickles: what is made on demand stays behind."""
         return {**self.__dict__, "_frozen": None}
 
-    # -- checks --------------------------------------------------------------------------------------------------------
+    # -- its kind of arrays: what streaming.py and compress ask of a codec ---------------------------------------------
 
-    def check_n_q(self, n_q: int | None) -> int:
-        """Return `n_q`, or all codebooks for None.
+    def silence(self, batch_size: int, n_samples: int) -> Tensor:
+        """Zeros [B, C, n_samples]."""
+        return next(self.parameters()).new_zeros(batch_size, self.channels, n_samples)
 
-        Raises:
-            ConfigError: out of range.
-        """
-        if n_q is None:
-            return self.n_q
-        if not 1 <= n_q <= self.n_q:
-            raise ConfigError(f"n_q={n_q}: {self.name} has codebooks 1 to {self.n_q}")
-        return int(n_q)
+    def as_wav(self, wav: Any) -> Tensor:
+        """Samples from any kind of array, where the codec is."""
+        return torch.as_tensor(wav).detach().to(next(self.parameters()))
 
-    def _check_wav(self, wav: Tensor) -> None:
-        if wav.ndim != 3 or wav.shape[1] != self.channels:
-            raise ShapeError(
-                f"wav has shape {list(wav.shape)}; expected [B, {self.channels}, L] ({self.channels} channel(s))"
-            )
+    def as_codes(self, codes: Any) -> Tensor:
+        """Codes from any kind of array, where the codec is."""
+        return torch.as_tensor(codes).to(next(self.parameters()).device, torch.int64)
 
-    def check_codes(self, codes: Tensor) -> None:
-        """Refuse what cannot be decoded.
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        """The same values on the CPU as an array."""
+        array: np.ndarray = tensor.cpu().numpy()
+        return array
 
-        Raises:
-            ShapeError: not [B, 1..n_q, T], or a code outside its codebook.
-        """
-        if codes.ndim != 3 or not 1 <= codes.shape[1] <= self.n_q:
-            raise ShapeError(f"codes have shape {list(codes.shape)}; expected [B, 1..{self.n_q}, T]")
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.codebook_size:
-            raise ShapeError(f"codes hold {int(codes.min())}..{int(codes.max())}; allowed 0..{self.codebook_size - 1}")
+    def from_numpy(self, array: np.ndarray) -> Tensor:
+        """An array of a stream's state as a tensor where the codec is; its precision stays."""
+        return torch.from_numpy(array.copy()).to(self.frozen().device)
+
+    def denormals_flushed(self) -> contextlib.AbstractContextManager[None]:
+        """For blocks that encode or decode: see nn/denormals.py."""
+        return denormals_flushed()
 
     def _whole_frames(self, wav: Tensor) -> Tensor:
         return nn.functional.pad(wav, (0, -wav.shape[-1] % self.hop_length))
+
+    @property
+    def stream_id(self) -> str:
+        """Which weights, settings and precision the states of its streams belong to."""
+        frozen = self.frozen()
+        if frozen not in _stream_ids:
+            precision = str(frozen.precision).removeprefix("torch.")
+            _stream_ids[frozen] = f"{self.weights_sha256[:16]}-{self.config_sha256[:16]}-{precision}"
+        return _stream_ids[frozen]
 
     # -- identity, folders ---------------------------------------------------------------------------------------------
 
     @property
     def weights_sha256(self) -> str:
         """SHA-256 (hex) of all weights as float32: names, shapes, values; the same however they are stored."""
-        digest = hashlib.sha256()
-        for key, value in sorted(self._weights().items()):
-            digest.update(f"{key}{list(value.shape)}".encode())
-            digest.update(value.float().cpu().contiguous().numpy().astype("<f4").tobytes())
-        return digest.hexdigest()
-
-    @property
-    def config_sha256(self) -> str:
-        """See CodecConfig.sha256."""
-        return self.config.sha256
+        return weights_digest({key: value.float().cpu().numpy() for key, value in self._weights().items()})
 
     def _weights(self) -> dict[str, Tensor]:
         return {key: value for key, value in self.state_dict().items() if value.is_floating_point()}
@@ -301,11 +271,7 @@ class Codec(nn.Module):
             ModelMismatchError: the weights do not fit the configuration.
         """
         folder = locate(name, revision)
-        try:
-            tree: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{folder / CONFIG_FILE}: not readable as JSON: {error}") from error
-        codec = cls(validate(CodecConfig, tree, str(folder / CONFIG_FILE)), Path(name).resolve().name, precision)
+        codec = cls(read_config(folder), Path(name).resolve().name, precision)
         try:
             state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
             codec.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=True)

@@ -36,6 +36,7 @@ class ConcealingDecoder(StreamingDecoder):
     as soon as the network has forgotten it: after `streaming.decoder_memory` frames.
     """
 
+    codec: Codec
     state: ConcealingState
 
     def __init__(self, codec: Codec, batch_size: int = 1, fade_frames: int = FADE_FRAMES):

@@ -2,26 +2,27 @@
 
 What a stream remembers is a value: `session.state` can be copied, kept, sent to another process (`to_bytes`,
 `from_bytes`) and put back. Streams that begin and end at different times share a batch in pool.py.
+The codec may be a `Codec`, whose streams give tensors, or an `InferenceCodec`, whose streams give NumPy arrays; both
+take either. No torch here, unless the codec brings it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from .codec import Codec
 from .errors import ShapeError
-from .nn.stream import State, map_state
-from .shapes import Codes, Wav
-from .states import StreamState
+from .inference.states import map_state
+from .states import AnyCodec, Array, StreamState
 
 
 @dataclass(frozen=True)
 class EncoderState(StreamState):
     """What a StreamingEncoder remembers."""
 
-    rest: Tensor  # [B, C, < hop] samples that do not fill a frame yet
-    layers: State
+    rest: Array  # [B, C, < hop] samples that do not fill a frame yet
+    layers: Any
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class DecoderState(StreamState):
     """What a StreamingDecoder remembers."""
 
     early: int  # samples still to come out that lie before the start of the signal
-    layers: State
+    layers: Any
 
 
 class StreamingEncoder:
@@ -38,7 +39,7 @@ class StreamingEncoder:
     `codec.encode(wav)` equals all `push` results and `flush` put together, bit for bit, for any cutting of `wav`.
     """
 
-    def __init__(self, codec: Codec, batch_size: int = 1, n_q: int | None = None):
+    def __init__(self, codec: AnyCodec, batch_size: int = 1, n_q: int | None = None):
         """Begin.
 
         Args:
@@ -50,13 +51,9 @@ class StreamingEncoder:
         self.state = self._fresh()
 
     def _fresh(self) -> EncoderState:
-        like = next(self.codec.parameters())
-        return EncoderState(
-            like.new_zeros(self.batch_size, self.codec.channels, 0), self.codec.encoder_state(self.batch_size)
-        )
+        return EncoderState(self.codec.silence(self.batch_size, 0), self.codec.encoder_state(self.batch_size))
 
-    @torch.inference_mode()
-    def push(self, wav: Wav) -> Codes:
+    def push(self, wav: Array) -> Array:
         """Take the next samples.
 
         Args:
@@ -71,23 +68,25 @@ class StreamingEncoder:
             raise ShapeError(
                 f"pushed wav of shape {list(wav.shape)}; this stream takes [{expected[0]}, {expected[1]}, any]"
             )
-        wav = torch.cat([self.state.rest, wav.to(self.state.rest)], dim=-1)
+        wav = _joined([self.state.rest, self.codec.as_wav(wav)])
         whole = wav.shape[-1] // self.codec.hop_length * self.codec.hop_length
-        codes = wav.new_zeros(self.batch_size, self.n_q, 0, dtype=torch.int64)
         layers = self.state.layers
         if whole:
             codes, layers = self.codec.encode_frames(wav[..., :whole], layers, self.n_q)
-        self.state = EncoderState(wav[..., whole:].clone(), layers)
+        else:
+            codes = self.codec.as_codes(np.zeros((self.batch_size, self.n_q, 0), np.int64))
+        # A copy: the rest of a frame shall not hold on to the chunk that it ended.
+        self.state = EncoderState(_joined([wav[..., whole:]]), layers)
         return codes
 
-    def flush(self) -> Codes:
+    def flush(self) -> Array:
         """End the stream: codes of the last, zero-padded frame, if one is begun. Afterwards a new stream starts."""
         missing = -self.state.rest.shape[-1] % self.codec.hop_length
-        codes = self.push(self.state.rest.new_zeros(*self.state.rest.shape[:2], missing))
+        codes = self.push(self.codec.silence(self.batch_size, missing))
         self.state = self._fresh()
         return codes
 
-    def reset(self, mask: Tensor | None = None) -> None:
+    def reset(self, mask: Array | None = None) -> None:
         """Start anew, all streams or those where `mask` [batch_size] is true.
 
         Raises:
@@ -110,20 +109,19 @@ class StreamingDecoder:
     The concatenation of all `push` results and `flush` is `codec.decode(codes)` to 1e-5 of full scale.
     """
 
-    def __init__(self, codec: Codec, batch_size: int = 1):
+    def __init__(self, codec: AnyCodec, batch_size: int = 1):
         self.codec, self.batch_size = codec, batch_size
         self.state = self._fresh()
 
     @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return next(self.codec.parameters()).device
+    def device(self) -> Any:
+        """Where it computes, of a codec with tensors."""
+        return self.codec.silence(1, 0).device
 
     def _fresh(self) -> DecoderState:
         return DecoderState(self.codec.decoder.delay, self.codec.decoder_state(self.batch_size))
 
-    @torch.inference_mode()
-    def push(self, codes: Codes) -> Wav:
+    def push(self, codes: Array) -> Array:
         """Take the next frames.
 
         Args:
@@ -137,23 +135,23 @@ class StreamingDecoder:
             raise ShapeError(f"pushed codes of shape {list(codes.shape)}; this stream takes [{self.batch_size}, K, t]")
         self.codec.check_codes(codes)
         if codes.shape[-1] == 0:
-            return next(self.codec.parameters()).new_zeros(self.batch_size, self.codec.channels, 0)
-        wav, layers = self.codec.decode_frames(codes, self.state.layers)
+            return self.codec.silence(self.batch_size, 0)
+        frames: Array = self.codec.as_codes(codes)
+        wav, layers = self.codec.decode_frames(frames, self.state.layers)
         return self._after(wav, layers)
 
-    def _after(self, wav: Tensor, layers: State) -> Tensor:
+    def _after(self, wav: Array, layers: Any) -> Array:
         early = min(self.state.early, wav.shape[-1])
         self.state = replace(self.state, early=self.state.early - early, layers=layers)
         return wav[..., early:]
 
-    @torch.inference_mode()
-    def flush(self) -> Wav:
+    def flush(self) -> Array:
         """End the stream: its last samples [batch_size, C, <= delay]. Afterwards a new stream starts."""
         wav = self._after(self.codec.drain(self.state.layers), self.state.layers)
         self.state = self._fresh()
         return wav
 
-    def reset(self, mask: Tensor | None = None) -> None:
+    def reset(self, mask: Array | None = None) -> None:
         """Start anew, all streams or those where `mask` [batch_size] is true.
 
         A stream reset alone keeps its place in the batch: its new signal comes out `decoder.delay` samples late.
@@ -167,8 +165,7 @@ class StreamingDecoder:
 _LONGEST_MEMORY = 2048  # frames; a network that remembers longer than this may remember for ever
 
 
-@torch.inference_mode()
-def decoder_memory(codec: Codec) -> int | None:
+def decoder_memory(codec: AnyCodec) -> int | None:
     """How many frames a decoder remembers: output is right when decoding began so many frames before.
 
     Found by decoding a frame that is not a number, and waiting until the output is one again: through convolutions that
@@ -179,23 +176,38 @@ def decoder_memory(codec: Codec) -> int | None:
     Returns:
         Frames; None where the memory has no end (recurrence), or lasts beyond 2048 frames.
     """
-    like = next(codec.decoder.parameters()).new_zeros(1, codec.config.network.latent_dim, 1)
-    wav, state = codec.decoder.step(like * float("nan"), codec.decoder.init_state(like))
-    last, n_frames = 0, 0
+    latents = np.full((1, codec.config.network.latent_dim, 1), np.nan, np.float32)
+    state: Any = codec.decoder_state(1)
+    last = n_frames = 0
     while n_frames <= _LONGEST_MEMORY:
-        bad = torch.nonzero(~torch.isfinite(wav[0]).all(0))
+        wav, state = codec.decode_latents(latents, state)
+        bad = np.flatnonzero(~np.isfinite(wav[0]).all(axis=0))
         if not len(bad):
             return last
         last = n_frames + int(bad[-1]) // codec.hop_length
-        n_frames += wav.shape[-1] // codec.hop_length
-        wav, state = codec.decoder.step(like.expand(-1, -1, 32), state)
+        n_frames += latents.shape[2]
+        latents = np.zeros((1, codec.config.network.latent_dim, 32), np.float32)
     return None
 
 
-def mixed(mask: Tensor, fresh: State, old: State) -> State:
+def mixed(mask: Array, fresh: Any, old: Any) -> Any:
     """Take `fresh` for the batch items where `mask` is true, `old` for the others."""
 
-    def choose(new: Tensor, kept: Tensor) -> Tensor:
-        return torch.where(mask.to(new.device).view(-1, *[1] * (new.ndim - 1)), new, kept)
+    def choose(new: Array, kept: Array) -> Array:
+        shape = (-1, *[1] * (new.ndim - 1))
+        if isinstance(new, np.ndarray):
+            return np.where(np.asarray(mask).reshape(shape), new, kept)
+        import torch
+
+        return torch.where(torch.as_tensor(mask, device=new.device).reshape(shape), new, kept)
 
     return map_state(choose, fresh, old)
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    """Concatenate along time, into memory of its own."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts, axis=-1)
+    import torch
+
+    return torch.cat(list(parts), dim=-1)

@@ -21,7 +21,8 @@ def compress(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors and notes.")] = False,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads for the network.")] = 1,
+    threads: jobs.Threads = 1,
+    backend: jobs.BackendOption = jobs.Backend.auto,
 ) -> None:
     """Compress recordings of any sample rate, length and number of channels."""
     if bitrate is not None and n_q is not None:
@@ -32,13 +33,11 @@ def compress(
     if pipe and json:
         console.usage_error("--json and the .anc file cannot both go to standard output; name a file with -o")
 
-    import torch
-
+    jobs.set_threads(threads, backend)
     from ..compress import DEFAULT_MODEL, Report, compress_file
     from ..compress.models import load_model
 
-    torch.set_num_threads(threads)
-    codec = load_model(model or DEFAULT_MODEL)
+    codec = load_model(model or DEFAULT_MODEL, backend.value)
 
     def run(job: jobs.Job, progress: console.Report) -> None:
         with jobs.folder_for(job.target):

@@ -49,7 +49,8 @@ def decompress(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads for the network.")] = 1,
+    threads: jobs.Threads = 1,
+    backend: jobs.BackendOption = jobs.Backend.auto,
 ) -> None:
     """Decompress .anc files to recordings with the length, sample rate and channels of the original."""
     work = jobs.plan(jobs.find_inputs(inputs, jobs.ANC_ENDINGS), output, f".{to}")
@@ -57,13 +58,11 @@ def decompress(
     if pipe and json:
         console.usage_error("--json and the recording cannot both go to standard output; name a file with -o")
 
-    import torch
-
+    jobs.set_threads(threads, backend)
     from ..compress import decompress_file
-    from ..compress.models import load_model
+    from ..compress.models import able, load_model
 
-    torch.set_num_threads(threads)
-    codec = load_model(model) if model is not None else None
+    codec = load_model(model, able(backend.value, conceal)) if model is not None else None
 
     def run(job: jobs.Job, progress: console.Report) -> None:
         with jobs.folder_for(job.target):
@@ -71,6 +70,7 @@ def decompress(
                 job.source.open(),
                 job.target or pipe,  # type: ignore[arg-type]
                 model=codec,
+                backend=backend.value,
                 sample_format=sample_format.value,
                 start=start,
                 duration=duration,

@@ -6,8 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO, TypeAlias
+
+import typer
 
 from ..errors import CodecError
 from . import console
@@ -17,6 +20,21 @@ AUDIO_ENDINGS = (
     ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64",
 )  # fmt: skip
 ANC_ENDINGS = (".anc",)
+
+
+class Backend(StrEnum):
+    """What computes the networks."""
+
+    auto = "auto"
+    numpy = "numpy"
+    torch = "torch"
+
+
+BackendOption: TypeAlias = Annotated[
+    Backend,
+    typer.Option("--backend", help="What computes the network; the codes are the same. auto: numpy, soonest started."),
+]
+Threads: TypeAlias = Annotated[int, typer.Option("--threads", min=1, help="CPU threads for the network.")]
 _WILDCARDS = frozenset("*?[")
 
 
@@ -161,6 +179,16 @@ def standard_output(what: str) -> BinaryIO:
     if sys.stdout.isatty():
         console.usage_error(f"{what} would fill the terminal with bytes; name a file with -o, or send it into a pipe")
     return sys.stdout.buffer
+
+
+def set_threads(threads: int, backend: Backend) -> None:
+    """Say how many CPU threads the networks may take; to be called before anything imports NumPy."""
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    if backend == Backend.torch:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def print_note(note: str) -> None:

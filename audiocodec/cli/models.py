@@ -1,15 +1,13 @@
 """`audiocodec models`: which models the package brings along; reads their files, builds none of them."""
 
-import hashlib
-import json as json_format
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import CodecError, ConfigError
-from ..pretrained import CONFIG_FILE, WEIGHTS_FILE, shipped
+from ..errors import ConfigError
+from ..pretrained import WEIGHTS_FILE, shipped
 from . import console
 
 CARD_FILE = "MODEL_CARD.md"
@@ -61,17 +59,9 @@ def read_model(folder: Path) -> ModelSummary:
         ConfigError: config.json is not a codec's configuration.
         CodecError: a file is missing or damaged.
     """
-    from ..config.codec import CodecConfig
-    from ..config.loader import validate
+    from ..inference.files import read_config, read_weights, weights_digest
 
-    path = folder / CONFIG_FILE
-    try:
-        tree = json_format.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: not readable as JSON: {console.describe_error(error)}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: holds a JSON {type(tree).__name__}; a codec's configuration is an object")
-    config = validate(CodecConfig, tree, str(path))
+    config = read_config(folder)
     card = read_card(folder / CARD_FILE)
     return ModelSummary(
         name=folder.name,
@@ -83,36 +73,11 @@ def read_model(folder: Path) -> ModelSummary:
         bitrate_min=config.bitrate(1),
         bitrate_max=config.bitrate(),
         licence=str(card.get("license", "not stated")),
-        weights_sha256=weights_sha256(folder / WEIGHTS_FILE),
+        weights_sha256=weights_digest(read_weights(folder)),
         weights_sha256_on_card=card.get("weights_sha256"),
         weights_bytes=(folder / WEIGHTS_FILE).stat().st_size,
         folder=folder,
     )
-
-
-def weights_sha256(path: Path) -> str:
-    """Return what `Codec.weights_sha256` is for the weights in `path`, without building the codec.
-
-    Args:
-        path: a safetensors file.
-    Returns:
-        SHA-256 (hex) over name, shape and float32 values of every floating-point tensor, by name.
-    Raises:
-        CodecError: the file is missing or damaged.
-    """
-    import safetensors
-    from safetensors.numpy import load_file
-
-    try:
-        tensors = load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CodecError(f"{path}: not readable as safetensors: {console.describe_error(error)}") from error
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        if tensor.dtype.kind == "f":
-            digest.update(f"{name}{list(tensor.shape)}".encode())
-            digest.update(tensor.astype("<f4").tobytes())
-    return digest.hexdigest()
 
 
 def read_card(path: Path) -> dict[str, Any]:

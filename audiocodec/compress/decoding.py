@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..audio.resample import ResampleStream, resample_blocks, resampled_length
 from ..bitstream.container import MODE_LOST, Packet, Reader, StreamInfo
-from ..codec import BLOCK_FRAMES, Codec
-from ..concealment import ConcealingDecoder
+from ..config.facts import BLOCK_FRAMES
 from ..errors import BitstreamError, ConfigError
+from ..inference import InferenceCodec
 from ..streaming import StreamingDecoder, decoder_memory
-from .models import tables_of
+from .models import AnyCodec, tables_of
 
 Progress: TypeAlias = Callable[[float, float | None], None]
 """progress(seconds of audio done, seconds in all or None while that is not known)."""
@@ -66,7 +64,7 @@ class _Entry:
 
 
 def decode(
-    reader: Reader, codec: Codec, progress: Progress | None = None, span: Span = Span(), conceal: bool = False
+    reader: Reader, codec: AnyCodec, progress: Progress | None = None, span: Span = Span(), conceal: bool = False
 ) -> Iterator[np.ndarray]:
     """Decode a .anc file or a stretch of it; of a file that can be sought only what is needed is read.
 
@@ -81,7 +79,7 @@ def decode(
         say (a live stream), as its frames hold. Equal to that stretch of the whole decoded recording to 1e-5.
     Raises:
         BitstreamError: damage.
-        ConfigError: the span begins after the end.
+        ConfigError: the span begins after the end, or a codec without torch is to conceal.
     """
     info, rate = reader.info, reader.info.original_rate
     reader.tables = tables_of(codec)
@@ -110,7 +108,7 @@ def decode(
     yield _within(rest, at, span)
 
 
-def _entry(start: int, info: StreamInfo, codec: Codec) -> _Entry:
+def _entry(start: int, info: StreamInfo, codec: AnyCodec) -> _Entry:
     """Where to begin for the sample `start`: early enough for the memory of the network and of the resampler."""
     from_rate, to_rate, hop = info.sample_rate, info.original_rate, info.hop_length
     memory = decoder_memory(codec) if start else None
@@ -136,10 +134,10 @@ def _check_start(span: Span, in_all: int | None, rate: int) -> None:
         )
 
 
-def _decoded(reader: Reader, codec: Codec, entry: _Entry, conceal: bool) -> Iterator[np.ndarray]:
+def _decoded(reader: Reader, codec: AnyCodec, entry: _Entry, conceal: bool) -> Iterator[np.ndarray]:
     """Audio from an entry on, [C, n] at the codec's rate; a packet in parts, for it may hold many minutes."""
     info = reader.info
-    decoder = (ConcealingDecoder if conceal else StreamingDecoder)(codec, batch_size=info.n_streams)
+    decoder = _decoder(codec, info.n_streams, conceal)
     unwanted = entry.sample - entry.frame * info.hop_length
     if entry.frame:
         reader.seek(entry.frame)
@@ -148,28 +146,39 @@ def _decoded(reader: Reader, codec: Codec, entry: _Entry, conceal: bool) -> Iter
             samples = _channels(items, info)
             yield samples[:, unwanted:]
             unwanted = max(0, unwanted - samples.shape[1])
-    yield _channels(decoder.flush(), info)[:, unwanted:]
+    yield _channels(codec.to_numpy(decoder.flush()), info)[:, unwanted:]
 
 
-def _parts(reader: Reader, packet: Packet, decoder: StreamingDecoder, first: int) -> Iterator[Tensor]:
+def _decoder(codec: AnyCodec, n_streams: int, conceal: bool) -> StreamingDecoder:
+    if not conceal:
+        return StreamingDecoder(codec, n_streams)
+    if isinstance(codec, InferenceCodec):
+        raise ConfigError(f"concealment needs PyTorch, backend {codec.backend!r} was given; use backend 'torch'")
+    from ..concealment import ConcealingDecoder
+
+    return ConcealingDecoder(codec, n_streams)
+
+
+def _parts(reader: Reader, packet: Packet, decoder: StreamingDecoder, first: int) -> Iterator[np.ndarray]:
     """Audio [S, C, n] of a packet from frame `first` on."""
-    size = max(1, BLOCK_FRAMES // reader.info.channels)
+    size, to_numpy = max(1, BLOCK_FRAMES // reader.info.channels), decoder.codec.to_numpy
     begin = max(0, first - packet.frame)
     if packet.mode == MODE_LOST:
-        if not isinstance(decoder, ConcealingDecoder):
+        conceal = getattr(decoder, "conceal", None)
+        if conceal is None:
             raise BitstreamError(
                 f"frames {packet.frame} to {packet.end - 1} are marked as lost; ask for them to be concealed "
                 "(--conceal, in Python conceal=True)"
             )
         for start in range(begin, packet.n_frames, size):
-            yield decoder.conceal(min(size, packet.n_frames - start))
+            yield to_numpy(conceal(min(size, packet.n_frames - start)))
         return
     codes = reader.decode(packet)[:, :, begin:].astype(np.int64)
     for start in range(0, codes.shape[2], size):
-        yield decoder.push(torch.from_numpy(codes[:, :, start : start + size]).to(decoder.device))
+        frames: object = decoder.codec.as_codes(codes[:, :, start : start + size])
+        yield to_numpy(decoder.push(frames))
 
 
-def _channels(items: Tensor, info: StreamInfo) -> np.ndarray:
+def _channels(items: np.ndarray, info: StreamInfo) -> np.ndarray:
     """[S, C, n] as [channels of the recording, n]."""
-    samples: np.ndarray = items.flatten(0, 1)[: info.channels].cpu().numpy()
-    return samples
+    return np.concatenate(items)[: info.channels]

@@ -18,9 +18,10 @@ from ..audio.writer import SampleFormat, TargetFile, container_of, open_writer
 from ..bitstream.container import Damage, Reader, StreamInfo
 from ..bitstream.files import open_anc
 from ..errors import AudioError, ConfigError
+from ..inference import Backend
 from .decoding import Progress, Span, decode
-from .models import DEFAULT_MODEL, Model, choose_n_q, load_model, model_of
-from .streams import denormals_flushed, encode, stream_info
+from .models import DEFAULT_MODEL, Model, able, choose_n_q, load_model, model_of
+from .streams import encode, stream_info
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def compress(
     bitrate: float | None = None,
     n_q: int | None = None,
     tags: Mapping[str, str] | None = None,
+    backend: Backend = "auto",
 ) -> bytes:
     """Compress a recording.
 
@@ -73,6 +75,8 @@ def compress(
         bitrate: bit/s for all channels together; the most codebooks whose nominal rate does not exceed it are used.
         n_q: how many codebooks to use, instead of `bitrate`; default all.
         tags: free text to store, for example {"title": "..."}.
+        backend: what computes the model, if it is not a codec already: "numpy", "onnx" (ONNX Runtime) or "torch", all
+            with the same codes; "auto": NumPy, which starts soonest.
     Returns:
         The bytes of a .anc file.
     Raises:
@@ -82,7 +86,7 @@ def compress(
     """
     out = io.BytesIO()
     with _open_audio(source, sample_rate) as audio:
-        codec = load_model(model)
+        codec = load_model(model, backend)
         n_q = choose_n_q(codec, audio.channels, bitrate, n_q)
         encode(audio, codec, stream_info(codec, n_q, audio.sample_rate, audio.channels, tags), out)
     return out.getvalue()
@@ -95,6 +99,7 @@ def decompress(
     start: float = 0.0,
     duration: float | None = None,
     conceal: bool = False,
+    backend: Backend = "auto",
 ) -> tuple[np.ndarray, int]:
     """Decompress a recording, or a stretch of it; of a file that can be sought only what that needs is read.
 
@@ -104,6 +109,7 @@ def decompress(
         start: where to begin, seconds.
         duration: for how long, seconds; default: to the end. What lies beyond the end is left out.
         conceal: go on after damage, and fill the gaps.
+        backend: as in `compress`; "auto" takes PyTorch to conceal. Samples of two backends agree to 1e-5 of full scale.
     Returns:
         wav [C, L] float32, and its sample rate in Hz: length, rate and channels of the recording that was compressed.
     Raises:
@@ -111,14 +117,14 @@ def decompress(
         ModelMismatchError: made by another model, or by one that is not shipped and not given.
         ConfigError: a time that cannot be, or that lies beyond the end.
     """
-    with open_anc(source) as anc, denormals_flushed():
+    with open_anc(source) as anc:
         reader = Reader(cast(BinaryIO, anc), tolerant=conceal)
-        codec = model_of(reader.info, model, anc.name)
+        codec = model_of(reader.info, model, anc.name, able(backend, conceal))
         span = Span.of_seconds(start, duration, reader.info.original_rate)
-        blocks = list(decode(reader, codec, span=span, conceal=conceal))
-        return np.concatenate([np.zeros((reader.info.channels, 0), np.float32), *blocks], axis=1), (
-            reader.info.original_rate
-        )
+        with codec.denormals_flushed():
+            blocks = list(decode(reader, codec, span=span, conceal=conceal))
+        wav = np.concatenate([np.zeros((reader.info.channels, 0), np.float32), *blocks], axis=1)
+        return wav, reader.info.original_rate
 
 
 def compress_file(
@@ -131,13 +137,14 @@ def compress_file(
     tags: Mapping[str, str] | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    backend: Backend = "auto",
 ) -> Report:
     """Compress a recording into a file, in memory that does not grow with its length.
 
     Args:
         source: path or file object of a recording; a pipe will do.
         target: path or file object; a path gets its name only when the file is whole.
-        model, bitrate, n_q, tags: as in `compress`.
+        model, bitrate, n_q, tags, backend: as in `compress`.
         overwrite: whether an existing file may be replaced.
         progress: called as progress(seconds done, seconds in all or None).
     Raises:
@@ -145,7 +152,7 @@ def compress_file(
     """
     _check_paths(source, target, overwrite)
     with AudioReader(source) as audio:
-        codec = load_model(model)
+        codec = load_model(model, backend)
         n_q = choose_n_q(codec, audio.channels, bitrate, n_q)
         info = stream_info(codec, n_q, audio.sample_rate, audio.channels, tags)
         start = time.perf_counter()
@@ -169,13 +176,14 @@ def decompress_file(
     conceal: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    backend: Backend = "auto",
 ) -> Report:
     """Decompress a .anc file into a recording, in memory that does not grow with its length.
 
     Args:
         source: path or file object; a pipe will do.
         target: path ending in .wav, .flac or .ogg, or a file object, which gets WAV.
-        model, start, duration, conceal: as in `decompress`.
+        model, start, duration, conceal, backend: as in `decompress`.
         sample_format: of WAV and FLAC: pcm16 (clipped and rounded), pcm24, float32.
         overwrite: whether an existing file may be replaced.
         progress: called as progress(seconds done, seconds in all or None).
@@ -187,7 +195,7 @@ def decompress_file(
         container_of(target)  # refused here, before a model is loaded for nothing
     with open_anc(source) as anc:
         reader = Reader(cast(BinaryIO, anc), tolerant=conceal)
-        info, codec = reader.info, model_of(reader.info, model, anc.name)
+        info, codec = reader.info, model_of(reader.info, model, anc.name, able(backend, conceal))
         span, began = Span.of_seconds(start, duration, info.original_rate), time.perf_counter()
         output = open_writer(
             target,
@@ -197,7 +205,7 @@ def decompress_file(
             sample_format=sample_format,
             overwrite=overwrite,
         )
-        with output as writer, denormals_flushed():
+        with output as writer, codec.denormals_flushed():
             for block in decode(reader, codec, progress, span, conceal):
                 writer.write(block)
         notes = [_describe(damage, info, anc.name) for damage in reader.damage]

@@ -2,34 +2,68 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from ..bitstream.container import StreamInfo, Tables
 from ..bitstream.tables import load_tables
-from ..codec import Codec
+from ..config.facts import CodecFacts
 from ..errors import ConfigError, ModelMismatchError
+from ..inference import Backend, InferenceCodec
 from ..pretrained import TABLES_FILE, shipped
 
+if TYPE_CHECKING:
+    from ..codec import Codec
+
 DEFAULT_MODEL = "speech-16k"
-Model: TypeAlias = str | Path | Codec
+AnyCodec: TypeAlias = Union["Codec", InferenceCodec]
+Model: TypeAlias = Union[str, Path, "Codec", InferenceCodec]
 
 
-def load_model(model: Model) -> Codec:
-    """Return the codec that `model` is or names; see `Codec.from_pretrained`. Not for changing: it may be shared."""
-    if isinstance(model, Codec):
+def load_model(model: Model, backend: Backend = "auto") -> AnyCodec:
+    """Return the codec that `model` is or names. Not for changing: it may be shared.
+
+    Args:
+        model: a codec, or what `Codec.from_pretrained` takes.
+        backend: what shall compute it: "numpy" or "torch", with the same codes; "auto" takes NumPy, which
+            is loaded soonest. A codec that is given computes itself.
+    Raises:
+        ConfigError: no such model or backend, or the backend's packages are not installed.
+        ModelMismatchError: the weights do not fit the configuration.
+    """
+    if isinstance(model, CodecFacts):
         return model
     if str(model) in {folder.name for folder in shipped()}:
-        return _load_shipped(str(model))
-    return Codec.from_pretrained(model)
+        return _load_shipped(str(model), backend)
+    return _load(model, backend)
+
+
+def able(backend: Backend, conceal: bool) -> Backend:
+    """The backend to load: "auto" means one that can conceal where that is wanted."""
+    return "torch" if backend == "auto" and conceal else backend
+
+
+def load_torch(model: Union[str, Path, "Codec"]) -> "Codec":
+    """As `load_model` with backend "torch": for what needs tensors, gradients or a GPU."""
+    return load_model(model, "torch")  # type: ignore[return-value]
+
+
+def _load(model: str | Path, backend: Backend) -> AnyCodec:
+    if backend == "torch":
+        import torch
+
+        from ..codec import Codec
+
+        return Codec.from_pretrained(model, precision=torch.float64)  # as the other backends: files shall not differ
+    return InferenceCodec.from_pretrained(model, backend="numpy" if backend == "auto" else backend)
 
 
 @lru_cache(maxsize=2)
-def _load_shipped(name: str) -> Codec:
+def _load_shipped(name: str, backend: Backend) -> AnyCodec:
     """Load a model that cannot change while the program runs, once for many files."""
-    return Codec.from_pretrained(name)
+    return _load(name, backend)
 
 
-def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
+def model_of(info: StreamInfo, model: Model | None, name: str, backend: Backend = "auto") -> AnyCodec:
     """Return the codec that made a file, and make sure of it.
 
     Args:
@@ -37,6 +71,7 @@ def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
         model: the codec, its folder or name; None: the shipped one that the file names. The file's word is only ever
             compared with the names of shipped models: it leads to no path and to no network.
         name: what messages call the file.
+        backend: see `load_model`.
     Raises:
         ModelMismatchError: the file was made by another model, or by one that must be given.
     """
@@ -48,7 +83,7 @@ def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
                 f"not shipped (shipped: {', '.join(names) or 'none'}); give its folder: --model DIR, in Python model="
             )
         model = info.model_name
-    codec = load_model(model)
+    codec = load_model(model, backend)
     try:
         info.check_model(codec.name, bytes.fromhex(codec.weights_sha256), bytes.fromhex(codec.config_sha256))
     except ModelMismatchError as error:
@@ -60,13 +95,13 @@ def model_of(info: StreamInfo, model: Model | None, name: str) -> Codec:
     return codec
 
 
-def tables_of(codec: Codec) -> Tables | None:
+def tables_of(codec: AnyCodec) -> Tables | None:
     """Return the entropy tables that lie beside a codec's weights, if any."""
     path = codec.folder / TABLES_FILE if codec.folder is not None else None
     return load_tables(path) if path is not None and path.is_file() else None
 
 
-def choose_n_q(codec: Codec, channels: int, bitrate: float | None, n_q: int | None) -> int:
+def choose_n_q(codec: AnyCodec, channels: int, bitrate: float | None, n_q: int | None) -> int:
     """Return how many codebooks to use.
 
     Args:

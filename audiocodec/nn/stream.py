@@ -1,9 +1,11 @@
 """State in, state out: the one idea by which offline, chunked and streamed computation are the same code."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
+
+from ..inference.states import map_state as map_state
 
 State = Any  # a Tensor with the batch first, or a (possibly empty) tuple of States
 
@@ -69,10 +71,3 @@ class Chain(Streamable):
 def batch_size_of(state: State) -> int:
     """Streams side by side in a state."""
     return len(state) if isinstance(state, Tensor) else next(batch_size_of(part) for part in state if len(part))
-
-
-def map_state(function: Callable[..., Tensor], *states: State) -> State:
-    """Apply `function` to every tensor of a state, or to the matching tensors of several alike states."""
-    if isinstance(states[0], Tensor):
-        return function(*states)
-    return tuple(map_state(function, *parts) for parts in zip(*states, strict=True))

@@ -7,9 +7,9 @@ import torch
 
 from ..audio.resample import resample, resampled_length
 from ..codec import Codec
-from ..compress.models import load_model
-from ..compress.streams import denormals_flushed
+from ..compress.models import load_torch
 from ..errors import ConfigError
+from ..nn.denormals import denormals_flushed
 from .store import TokenItem, TokenStore
 
 WARM_FRAMES = 256  # decoded before a stretch and thrown away: more than any decoder of ours looks back
@@ -71,6 +71,6 @@ def codec_of(store: TokenStore, codec: Codec | str | None) -> Codec:
         ModelMismatchError: it is another one.
         ConfigError: there is none.
     """
-    codec = codec if isinstance(codec, Codec) else load_model(codec or store.header.codec_name)
+    codec = load_torch(codec or store.header.codec_name)
     store.header.check_codec(codec, store.path)
     return codec

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ..codec import Codec
-from ..compress.streams import denormals_flushed
 from ..data.prefetch import Prefetcher
 from ..errors import AudioError, ConfigError
+from ..nn.denormals import denormals_flushed
 from ..streaming import StreamingEncoder
 from .loading import Channels, Layout, Loaded, Recording, load_all, plain_error
 from .requests import ArrayRequest, Request, find_requests

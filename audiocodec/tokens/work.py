@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from ..compress.models import load_model
+from ..compress.models import load_torch
 from ..errors import ConfigError
 from .extraction import Extracted, Extractor, Timings, on_device
 from .header import StoreHeader
@@ -64,7 +64,7 @@ def open_extractor(path: Path, settings: Settings) -> Extractor:
     header, plans = read_header(path), read_plans(path)
     if not plans:
         raise ConfigError(f"{path}: has no plan of work; `audiocodec tokens IN --out {path}` makes one")
-    codec = load_model(settings.model or plans[0].model)
+    codec = load_torch(settings.model or plans[0].model)
     header.check_codec(codec, path)
     return Extractor(
         on_device(codec, settings.device),
@@ -146,7 +146,7 @@ def begin(
     Raises:
         ConfigError, ModelMismatchError: nothing to code, or the store holds something else.
     """
-    codec = load_model(model)
+    codec = load_torch(model)
     if n_q is None and append:
         n_q = read_header(path).n_q
     requests = find_requests(places)

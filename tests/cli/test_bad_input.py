@@ -27,7 +27,7 @@ def altered(data: bytes, position: int) -> bytes:
 
 
 def of_another_model(model: Path) -> bytes:
-    codec = load_model(model)
+    codec = load_model(model, "torch")
     next(codec.encoder.parameters()).data.add_(0.01)
     codec.name = "another"
     return compress(np.zeros(1000), sample_rate=16000, model=codec)

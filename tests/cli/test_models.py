@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from audiocodec.cli import main, models
 from audiocodec.errors import CodecError, ConfigError
+from audiocodec.pretrained import CONFIG_FILE
 
 CARD = "---\nlicense: cc-by-4.0\nweights_sha256: {sha}\n---\n\n# tiny\n\nlicense: another word in the text\n"
 
@@ -66,7 +67,7 @@ def test_no_model_is_said_clearly(monkeypatch):
 def test_a_damaged_model_does_not_hide_the_others(folder, tiny_codec, tmp_path, monkeypatch, capsys):
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / models.CONFIG_FILE).write_text("{}")
+    (broken / CONFIG_FILE).write_text("{}")
     monkeypatch.setattr(models, "shipped", lambda: [broken, folder])
     result = CliRunner().invoke(main.app, ["models"])
     assert result.exit_code == 1
@@ -76,7 +77,7 @@ def test_a_damaged_model_does_not_hide_the_others(folder, tiny_codec, tmp_path, 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", '{"sample_rate": "fast"}', '{"_target_": "os.system"}', "\xff"])
 def test_a_bad_configuration_is_a_config_error(folder, text):
-    (folder / models.CONFIG_FILE).write_bytes(text.encode("latin-1"))
+    (folder / CONFIG_FILE).write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"config\.json"):
         models.read_model(folder)
 

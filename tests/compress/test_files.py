@@ -23,6 +23,7 @@ from audiocodec.compress import streams as streams_module
 from audiocodec.config.codec import CodecConfig
 from audiocodec.config.quantizer import QuantizerConfig
 from audiocodec.errors import AudioError, BitstreamError, ConfigError, ModelMismatchError, ShapeError
+from audiocodec.nn.denormals import denormals_flushed
 from tests.tiny import TINY
 
 HOP = 320
@@ -189,9 +190,9 @@ def test_near_silence_is_not_slow_and_the_thread_is_left_as_it_was(tiny_codec):
         return bool(torch.full((8,), 1e-40).mul(1.0).any())
 
     assert keeps_denormals()
-    with streams_module.denormals_flushed():
+    with denormals_flushed():
         assert not keeps_denormals()
-        with streams_module.denormals_flushed():
+        with denormals_flushed():
             pass
         assert not keeps_denormals()  # the inner block does not end the outer one's wish
     assert keeps_denormals()

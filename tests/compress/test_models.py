@@ -20,7 +20,7 @@ def folders(tiny_codec, tmp_path_factory):
     """Two models that differ in their weights only, as folders; the first one's name is that of a shipped model."""
     root = tmp_path_factory.mktemp("models")
     tiny_codec.save_pretrained(root / "shipped-one")
-    other = load_model(root / "shipped-one")
+    other = load_model(root / "shipped-one", "torch")
     next(other.encoder.parameters()).data.add_(0.01)
     other.save_pretrained(root / "other")
     return root
