@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .packed import PackedLinear
 from .stream import Delayed, State, Streamable
@@ -54,7 +55,7 @@ class LappedAnalysis(Streamable):
             spectrum = self.packed(frames.contiguous())
         else:
             with torch.autocast(x.device.type, enabled=False):  # samples keep their full precision
-                spectrum = frames.to(self.basis) @ self.basis
+                spectrum = functional.linear(frames.to(self.basis), self.basis.t())  # one product, not one an item
         return spectrum.transpose(1, 2), x[..., -self.hop_length :]
 
 
