@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from load_test import end
 
 HERE = Path(__file__).parent
 
@@ -147,8 +148,7 @@ def main() -> None:
             seen = asyncio.run(test(server_port, browser_port, options.seconds, options.out))
         finally:
             for process in (browser, server):
-                process.terminate()
-                process.wait(20)
+                end(process)
     (options.out / "page.json").write_text(json.dumps(seen, indent=1) + "\n")
     print(json.dumps(seen, indent=1))
     if not 0.3 < seen["energy_heard_over_spoken"] < 3:

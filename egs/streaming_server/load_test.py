@@ -158,6 +158,16 @@ async def _ready(session: aiohttp.ClientSession, base: str) -> dict:
     raise TimeoutError("the server did not start within a minute")
 
 
+def end(process: subprocess.Popen) -> None:
+    """End a process, kindly first."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def table(results: dict[str, dict]) -> str:
     """Markdown of all runs that are known."""
     lines = [
@@ -206,8 +216,7 @@ def main() -> None:
     try:
         row = asyncio.run(run(options, port))
     finally:
-        server.terminate()
-        server.wait(20)
+        end(server)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "load.json"
     results = json.loads(path.read_text()) if path.exists() else {}

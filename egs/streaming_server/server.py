@@ -123,7 +123,8 @@ def main() -> None:
     torch.set_num_threads(1)
     precision = torch.float32 if options.fast else torch.float64
     codec = Codec.from_pretrained(options.model, precision=precision)
-    web.run_app(make_app(codec, options.capacity), host=options.host, port=options.port, print=None)
+    app = make_app(codec, options.capacity)
+    web.run_app(app, host=options.host, port=options.port, print=None, shutdown_timeout=5.0)
 
 
 if __name__ == "__main__":
