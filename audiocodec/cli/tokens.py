@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from ..errors import ConfigError
 from . import console
+from .tokens_export import export
 from .tokens_store import info, listen, merge, split, verify
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def run(
     )
 
 
-for command in (info, verify, listen, merge, split):
+for command in (info, verify, export, listen, merge, split):
     app.command()(command)
 
 

@@ -10,6 +10,7 @@ for batch in loader:
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
@@ -25,6 +26,8 @@ Position = dict[str, int]  # "epoch" and "step" of the batch to come
 class TokenDataset(Dataset[dict[str, Any]]):
     """Examples by number (map-style): a view of an item or of a crop of it. A crop reads its own frames, no others.
 
+    Where every item lies is looked up once (16 bytes an item), so that an example costs one short read of codes.
+
     Args:
         store: opened; workers open it anew.
         view: how codes are shown; default `views.parallel`, the codes as they are.
@@ -33,7 +36,8 @@ class TokenDataset(Dataset[dict[str, Any]]):
         min_frames: shorter items are left out.
         items: numbers of the items to use, such as those of one set or voice; default all.
         seed: of the crops' places.
-        fields: names of the store's fields that an example carries too, None where an item lacks one.
+        fields: names of the store's fields that an example carries too, None where an item lacks one; "id" is the
+            item's. They are read from the store's index, which costs milliseconds where a store has many shards.
     Raises:
         ConfigError: nothing to show.
     """
@@ -55,6 +59,7 @@ class TokenDataset(Dataset[dict[str, Any]]):
         self.crops = Crops(
             store.lengths, crop_frames, random=random_crops, min_frames=min_frames, items=items, seed=seed
         )
+        self._shards, self._starts = _places(store)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -71,29 +76,34 @@ class TokenDataset(Dataset[dict[str, Any]]):
         Args:
             key: number, or (epoch, step, number) as `TokenBatchSampler` gives it.
         Returns:
-            "tokens" int64 and "mask" bool, [steps] or [n_q, steps], see `views.View`; "id" and "item" of the store;
+            "tokens" int64 and "mask" bool, [steps] or [n_q, steps], see `views.View`; "item", its number in the store;
             "start_frame"; "fields"; "key".
         """
         key = (self.epoch, 0, int(key)) if isinstance(key, int) else key
         stretch = self.crops(key[0], key[2])
-        item = self.store[stretch.item]
-        row = self.view(item.read(stretch.start, stretch.frames))
+        first = int(self._starts[stretch.item]) + stretch.start
+        codes = self.store.shard_codes(int(self._shards[stretch.item]))[first : first + stretch.frames].T
+        row = self.view(codes)
         return {
             "tokens": torch.from_numpy(row.tokens),
             "mask": torch.from_numpy(row.mask),
-            "id": item.id,
             "item": stretch.item,
             "start_frame": stretch.start,
-            "fields": {name: item.fields.get(name) for name in self.fields},
+            "fields": self._fields(stretch.item) if self.fields else {},
             "key": key,
         }
+
+    def _fields(self, number: int) -> dict[str, Any]:
+        item = self.store[number]
+        known = {"id": item.id, **item.fields}
+        return {name: known.get(name) for name in self.fields}
 
     def collate(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """A batch of examples, filled at the end with the view's padding.
 
         Returns:
-            "tokens" and "mask" [B, S] or [B, n_q, S]; "lengths" [B] in steps; "item" and "start_frame" [B]; "id" and
-            "fields" lists; "position" of the batch after this one.
+            "tokens" and "mask" [B, S] or [B, n_q, S]; "lengths" [B] in steps; "item" and "start_frame" [B]; "fields",
+            a list; "position" of the batch after this one.
         """
         tokens = [example["tokens"] for example in examples]
         epoch, step, _ = examples[0]["key"]
@@ -103,7 +113,6 @@ class TokenDataset(Dataset[dict[str, Any]]):
             "lengths": torch.tensor([t.shape[-1] for t in tokens]),
             "item": torch.tensor([example["item"] for example in examples]),
             "start_frame": torch.tensor([example["start_frame"] for example in examples]),
-            "id": [example["id"] for example in examples],
             "fields": [example["fields"] for example in examples],
             "position": {"epoch": epoch, "step": step + 1},
         }
@@ -197,6 +206,16 @@ def batches(plan: Plan, epochs: int | None, position: Position | None) -> Iterat
         step += 1
         if step == plan.steps:
             epoch, step = epoch + 1, 0
+
+
+def _places(store: TokenStore) -> tuple[np.ndarray, np.ndarray]:
+    """Shard of every item, and the frame of the shard's codes at which it begins: [items] each."""
+    starts = [np.zeros(0, np.int64)]
+    for shard in store.shard_numbers:
+        index = store.index(shard)
+        starts.append(index.numbers("start")[index.is_ok()])
+    counts = [len(some) for some in starts[1:]]
+    return np.repeat(np.array(store.shard_numbers, dtype=np.int64), counts), np.concatenate(starts)
 
 
 def _start(plan: Plan, position: Position | None) -> tuple[int, int]:
