@@ -81,11 +81,13 @@ def continuation(model: DelayLM, view: View, prompts: np.ndarray, more: int, arg
     frames = prompts.shape[-1]
     rows = np.stack([view(prompt).tokens[:, : 1 + frames] for prompt in prompts])
     tokens = torch.from_numpy(rows)
+    logits, past = model.step(tokens)
     while tokens.shape[-1] < view.steps(frames + more):
-        logits = model(tokens)[..., -1, :] / args.temperature  # [B, K, codes]
-        best, codes = logits.topk(min(args.top_k, logits.shape[-1]), dim=-1)
-        choice = torch.multinomial(best.softmax(-1).flatten(0, 1), 1).unflatten(0, best.shape[:2])
-        tokens = torch.cat([tokens, codes.gather(-1, choice)], dim=-1)
+        best, codes = logits[..., -1, :].topk(min(args.top_k, logits.shape[-1]), dim=-1)  # [B, K, top_k]
+        chances = (best / args.temperature).softmax(-1)
+        chosen = codes.gather(-1, torch.multinomial(chances.flatten(0, 1), 1).unflatten(0, best.shape[:2]))
+        tokens = torch.cat([tokens, chosen], dim=-1)
+        logits, past = model.step(chosen, past)
     return np.stack([view.finished(row) for row in tokens.numpy()])
 
 

@@ -1,10 +1,14 @@
 """A causal transformer over a delay pattern: all codes of a step in, all codes of the next step out."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Rotation: TypeAlias = tuple[Tensor, Tensor]  # cosine and sine, [S, width of a head / 2]
+Past: TypeAlias = tuple[Tensor, Tensor]  # keys and values, [B, heads, S, width of a head]
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,16 @@ class Block(nn.Module):
         self.up = nn.Linear(cfg.width, 4 * cfg.width, bias=False)
         self.down = nn.Linear(4 * cfg.width, cfg.width, bias=False)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-        """[B, S, width] to the same."""
+    def forward(self, x: Tensor, rotation: Rotation, past: Past | None = None) -> tuple[Tensor, Past]:
+        """[B, S, width] to the same, and the keys and values so far; after a past S is 1."""
         q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k = rotated(q, rotation), rotated(k, rotation)
+        if past:
+            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         p = self.dropout if self.training else 0.0
-        seen = F.scaled_dot_product_attention(
-            rotated(q, rotation), rotated(k, rotation), v, dropout_p=p, is_causal=True
-        )
+        seen = F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=past is None)
         x = x + F.dropout(self.out(seen.transpose(1, 2).flatten(2)), p)
-        return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), p)
+        return x + F.dropout(self.down(F.gelu(self.up(self.norm2(x)))), p), (k, v)
 
 
 class DelayLM(nn.Module):
@@ -61,18 +66,26 @@ class DelayLM(nn.Module):
                 nn.init.normal_(parameter, std=0.02)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits of the step after each.
+        """Logits of the step after each: [B, K, S] int64 to [B, K, S, codebook_size]."""
+        return self.step(tokens)[0]
+
+    def step(self, tokens: Tensor, past: list[Past] | None = None) -> tuple[Tensor, list[Past]]:
+        """Logits of what comes after some steps, and what to give back with the step after them.
 
         Args:
-            tokens: [B, K, S] int64.
+            tokens: [B, K, S] int64; S is 1 after a past.
+            past: keys and values of each block, as the step before returned them; None at the beginning.
         Returns:
-            [B, K, S, codebook_size].
+            [B, K, S, codebook_size], and the past.
         """
         x = torch.stack([table(row) for table, row in zip(self.embeddings, tokens.unbind(1), strict=True)]).sum(0)
-        rotation = rotations(tokens.shape[-1], self.cfg.width // self.cfg.heads, x)
-        for block in self.blocks:
-            x = block(x, rotation)
-        return self.heads(self.norm(x)).unflatten(-1, (self.cfg.n_q, -1)).transpose(1, 2)
+        first = past[0][0].shape[2] if past else 0
+        rotation = rotations(first, tokens.shape[-1], self.cfg.width // self.cfg.heads, x)
+        seen = []
+        for number, block in enumerate(self.blocks):
+            x, keys_and_values = block(x, rotation, past[number] if past else None)
+            seen.append(keys_and_values)
+        return self.heads(self.norm(x)).unflatten(-1, (self.cfg.n_q, -1)).transpose(1, 2), seen
 
 
 def losses(model: DelayLM, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,14 +101,14 @@ def losses(model: DelayLM, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor
     return nll.sum(dim=(0, 2)), counted.sum(dim=(0, 2))
 
 
-def rotations(steps: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+def rotations(first: int, steps: int, width: int, like: Tensor) -> Rotation:
     """Cosine and sine of rotary positions, [steps, width / 2]. Source: Su et al. 2021, arXiv:2104.09864."""
     rates = 10000.0 ** -(torch.arange(0, width, 2, device=like.device) / width)
-    angles = torch.outer(torch.arange(steps, device=like.device), rates)
+    angles = torch.outer(torch.arange(first, first + steps, device=like.device), rates)
     return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
 
 
-def rotated(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+def rotated(x: Tensor, rotation: Rotation) -> Tensor:
     """[..., steps, width] turned by its positions."""
     cos, sin = rotation
     a, b = x.chunk(2, dim=-1)

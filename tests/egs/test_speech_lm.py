@@ -56,6 +56,17 @@ def test_the_model_looks_only_back(scripts):
     assert not torch.allclose(before[:, :, 7:], after[:, :, 7:])
 
 
+def test_step_by_step_is_the_whole(scripts):
+    model = tiny_model(scripts).eval()
+    tokens = torch.randint(0, 17, (2, 4, 12))
+    logits, past = model.step(tokens[..., :5])
+    parts = [logits]
+    for place in range(5, 12):
+        logits, past = model.step(tokens[..., place : place + 1], past)
+        parts.append(logits)
+    torch.testing.assert_close(torch.cat(parts, dim=2), model(tokens))
+
+
 def test_special_tokens_are_not_counted(scripts):
     view = musicgen((16,) * 4)
     row = view(np.zeros((4, 5), dtype=np.uint16))
