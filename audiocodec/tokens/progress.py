@@ -67,14 +67,14 @@ class Progress:
         return f"{self.done}/{self.shards} shards, {self.hours_a_minute:.2f} h of audio a minute{left}{failures}"
 
     def where_time_went(self) -> str:
-        """Shares of the workers' time, in per cent."""
+        """The time in which workers had a shard in hand, and its parts in per cent."""
         if not self.worker_seconds:
             return "nothing was left to do"
         t = self.timings
         known = (("encoding", t.encoding), ("waiting for audio", t.waiting), ("writing", t.writing))
         parts = [f"{name} {100 * seconds / self.worker_seconds:.1f} %" for name, seconds in known]
         decoding = f"decoding took {100 * t.decoding / self.worker_seconds:.1f} % of it beside"
-        return f"workers' time: {', '.join(parts)}; {decoding}"
+        return f"workers' time {self.worker_seconds:.1f} s: {', '.join(parts)}; {decoding}"
 
 
 def planned_hours(path: Path, shards: list[int]) -> float:

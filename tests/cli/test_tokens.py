@@ -136,4 +136,4 @@ def test_wrong_use(command, audio, model, tmp_path, monkeypatch, arguments, code
 def test_help_is_light_and_lists_everything(command):
     told = command("tokens", "--help")
     assert told.code == 0
-    assert all(name in told.out for name in ("extract", "run", "info", "verify", "listen", "merge", "split"))
+    assert all(name in told.out for name in ("extract", "run", "info", "verify", "listen", "export", "merge", "split"))
