@@ -6,6 +6,7 @@
     python -m benchmarks.tokens open WORK                 how a store of 10,000 shards opens
     python -m benchmarks.tokens speed WORK -o docs/results/tokens_speed.md
     python -m benchmarks.tokens identity WORK -o docs/results/tokens_identity.md
+    python -m benchmarks.tokens scale WORK -o docs/results/tokens_scale.md      what 100,000 hours would take
 
 Each engine is run as a user would run it, in processes of its own; what comes out is kept in WORK/results.json. Memory
 is the resident memory of all processes of the command together, twice a second; Ray's are those of its workers' host.
@@ -14,7 +15,6 @@ so. A short mode is a short DATA.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -29,20 +29,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from audiocodec.evaluation.environment import describe
-from audiocodec.tokens.plan import pending, read_plans
+from audiocodec.tokens.plan import make_plan, pending, read_plans
+from audiocodec.tokens.requests import find_requests
 from audiocodec.tokens.store import SHARDS_FOLDER, TokenStore
 from audiocodec.tokens.work import begin
+from benchmarks.tokens_pages import ENGINES, NAMES, PROCESSES, identity, scale, speed
 
 ROOT = Path(__file__).resolve().parents[1]
-ENGINES = ("local", "accelerate", "ray", "faults")
-PROCESSES = 2
-NAMES = {
-    "local": "local processes",
-    "accelerate": "accelerate launch, MPI" if shutil.which("mpirun") else "the recipe under torchrun",
-    "ray": "Ray, two simulated nodes",
-    "faults": "local, disturbed",
-}
 
 
 def plan(data: list[str], work: Path, model: str, n_q: int | None) -> None:
@@ -121,7 +114,28 @@ def time_opening(work: Path, shards: int = 10_000) -> dict[str, Any]:
         item = source[number]
         item.read(item.frames // 2, min(50, item.frames - item.frames // 2)).sum()
         times.append(time.perf_counter() - begin_s)
-    return {"shards": shards, "items": len(opened), "open_s": open_s, "crop_us": 1e6 * statistics.median(times)}
+    return {
+        "shards": shards,
+        "items": len(opened),
+        "open_s": open_s,
+        "crop_us": 1e6 * statistics.median(times),
+        "plan_lines_a_second": time_planning(work),
+    }
+
+
+def time_planning(work: Path, lines: int = 50_000) -> float:
+    """Lines of a manifest planned a second; durations are in it, so that no recording is looked at."""
+    manifest, store = work / "many.jsonl", work / "many"
+    rows = ({"path": f"{n // 1000}/{n}.flac", "duration": 8.0, "text": "what was said, " * 6} for n in range(lines))
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    (store / SHARDS_FOLDER).mkdir(parents=True)
+    shutil.copy(work / "local" / "header.json", store)
+    start = time.perf_counter()
+    make_plan(store, find_requests([manifest]), "speech-16k")
+    seconds = time.perf_counter() - start
+    shutil.rmtree(store)
+    manifest.unlink()
+    return lines / seconds
 
 
 @contextmanager
@@ -138,7 +152,8 @@ def command(engine: str, store: Path, model: str) -> Iterator[list[str]]:
         from ray.cluster_utils import Cluster
 
         node = {"num_cpus": PROCESSES, "object_store_memory": 200 << 20}
-        cluster = Cluster(initialize_head=True, head_node_args=node)
+        patient = {"_system_config": {"health_check_failure_threshold": 1000}}  # the machine may be busy otherwise
+        cluster = Cluster(initialize_head=True, head_node_args={**node, **patient})
         cluster.add_node(**node)
         cluster.wait_for_nodes()
         try:
@@ -224,91 +239,22 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def head(work: Path, title: str) -> list[str]:
-    """Title, corpus, machine, date."""
-    facts, store = describe(), TokenStore(work / "local")
-    return [
-        f"# {title}",
-        "",
-        f"{len(store)} recordings, {store.hours:.2f} h of speech, {store.n_failed} broken on purpose; model "
-        f"`{store.header.codec_name}` (weights {store.header.weights_sha256[:8]}) with {store.header.n_q} codebooks; "
-        f"{len(store.markers)} shards. Made by `benchmarks/tokens.py`, {facts['date']}; "
-        f"{facts['packages'].split(', pesq')[0]}.",
-        "",
-    ]
-
-
-def speed(work: Path) -> str:
-    """Speed, memory, and where the time goes, as Markdown."""
-    results = json.loads((work / "results.json").read_text())
-    lines = [
-        *head(work, "Token extraction: speed"),
-        f"{PROCESSES} processes of one thread, all on one core of an AMD EPYC. The wall time is that of the whole "
-        "command: interpreters, libraries and codec are loaded in it, and Ray starts its workers. The rate while coding "
-        "leaves that out: it is the audio by the time in which workers had a shard in hand.",
-        "",
-        "| engine | wall time, s | hours of audio an hour | while coding | MB at 20, 40, ..., 100 % of it | peak MB |",
-        "|---|---:|---:|---:|---|---:|",
-    ]
-    for engine in ENGINES[:3]:
-        r = results[engine]
-        memory = " ".join(str(mb) for mb in r["memory_mb"][:-1])
-        rates = f"{3600 * r['hours'] / r['wall_s']:.0f} | {3600 * r['hours'] / (r['worker_s'] / PROCESSES):.0f}"
-        lines.append(f"| {r['name']} | {r['wall_s']:.1f} | {rates} | {memory} | {r['memory_mb'][-1]} |")
-    lines += ["", "Where the workers' time goes, as each run says at its end:", ""]
-    lines += [f"- {results[engine]['name']}: {said}" for engine in ENGINES[:3] for said in results[engine]["said"]]
-    if "open" in results:
-        r = results["open"]
-        lines += [
-            "",
-            f"A store of {r['shards']} shards opens in {r['open_s']:.2f} s; one second out of an item takes "
-            f"{r['crop_us']:.0f} µs (median) in a store that is open.",
-        ]
-    markers = TokenStore(work / "local").markers
-    codes, index = sum(m.codes_bytes for m in markers), sum(m.index_bytes for m in markers)
-    return "\n".join([*lines, "", f"Bytes: {codes} of codes, {index} of index ({100 * index / codes:.2f} %)."]) + "\n"
-
-
-def identity(work: Path) -> str:
-    """Whether all engines wrote the same, as Markdown; the stores are compared file by file as well."""
-    results = json.loads((work / "results.json").read_text())
-    lines = [*head(work, "Token extraction: the same store from every engine"), "| run | items | failed | store hash |"]
-    lines.append("|---|---:|---:|---|")
-    names = [engine for engine in ENGINES if (work / engine / SHARDS_FOLDER / "000000.done").exists()]
-    for engine in names:
-        store, missing = TokenStore(work / engine), len(pending(work / engine))
-        state = f" ({missing} shards missing)" if missing else ""
-        lines.append(f"| {NAMES.get(engine, engine)} | {len(store)}{state} | {store.n_failed} | `{store.hash}` |")
-    first = contents(work / names[0])
-    same = [name for name in names[1:] if contents(work / name) == first]
-    lines += ["", f"Stores whose every file is equal to that of {names[0]}: {', '.join(same) or 'none'}."]
-    lines += ["", f"The run with faults: {'; '.join(results['faults']['events'])}. Failures listed at the end:", ""]
-    lines += [f"- {failure}" for failure in results["faults"]["failures"]]
-    return "\n".join(lines) + "\n"
-
-
-def contents(store: Path) -> dict[str, str]:
-    """SHA-256 of every file of a store by its name."""
-    files = sorted(path for path in store.rglob("*") if path.is_file())
-    return {str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def main() -> None:
     """Do one part and keep what it found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["plan", "engines", "open", "speed", "identity", *ENGINES])
+    parser.add_argument("part", choices=["plan", "engines", "open", "speed", "identity", "scale", *ENGINES])
     parser.add_argument("paths", nargs="+", type=Path, help="[DATA ...] WORK")
     parser.add_argument("--model", default="speech-16k")
     parser.add_argument("--n-q", type=int)
-    parser.add_argument("-o", "--output", type=Path, help="of speed and identity: the page to write")
+    parser.add_argument("-o", "--output", type=Path, help="of speed, identity and scale: the page to write")
     options = parser.parse_args()
     *data, work = options.paths
     if options.part == "plan":
         plan([str(path) for path in data], work, options.model, options.n_q)
         (work / "places.json").write_text(json.dumps([*(str(p.absolute()) for p in data), str(work / "broken.jsonl")]))
         print(f"{len(read_plans(work / 'local')[0].shards)} shards")
-    elif options.part in ("speed", "identity"):
-        text = {"speed": speed, "identity": identity}[options.part](work)
+    elif options.part in ("speed", "identity", "scale"):
+        text = {"speed": speed, "identity": identity, "scale": scale}[options.part](work)
         options.output.write_text(text) if options.output else print(text)
     else:
         for part in ENGINES[:3] if options.part == "engines" else [options.part]:
