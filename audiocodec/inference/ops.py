@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .nearest import Table, nearest
-from .paths import best_paths
+from .paths import Points, best_paths
 
 Array = NDArray[Any]
 
@@ -130,10 +130,10 @@ class ArrayOps:
         """Index [B, T] of the best point of `table` for every frame."""
         return nearest(x.reshape(-1, x.shape[2]), table).reshape(x.shape[:2])
 
-    def best_paths(self, x: Array, tables: Sequence[Array], width: int) -> Array:
+    def best_paths(self, x: Array, stages: Sequence[Points], width: int) -> Array:
         """Codes [B, stages, T] of the best of `width` paths through all stages, for every frame."""
-        codes = best_paths(x.reshape(-1, x.shape[2]), tables, width)
-        return codes.reshape(*x.shape[:2], len(tables)).transpose(0, 2, 1)
+        codes = best_paths(x.reshape(-1, x.shape[2]), stages, width)
+        return codes.reshape(*x.shape[:2], len(stages)).transpose(0, 2, 1)
 
     def take(self, points: Array, index: Array) -> Array:
         """Rows of points [K, D] by index [B, T]: [B, T, D]."""

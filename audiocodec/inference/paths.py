@@ -1,56 +1,134 @@
-"""The multi-path search of quantizers/paths.py, which explains it, on NumPy arrays: the same codes."""
+"""Multi-path search of a residual stack: several partial codes of a vector are followed, not the best one alone.
 
-from collections.abc import Sequence
+The nearest codeword of a stage is the best choice only if nothing comes after it. Following the `width` best partial
+sums and deciding at the end lowers the error of the sum; the decoder, its codebooks and the bits stay as they are.
+
+A matrix product in float32 finds the candidates; errors computed one by one in float64 rank them, so that an answer
+depends neither on the other rows nor on the order in which a product adds. Rows whose candidates float32 cannot tell
+from the rest are searched in float64.
+
+Source: tree search of multistage vector quantizers, LeBlanc et al. 1993, "Efficient search and design procedures for
+robust multi-stage VQ of LPC parameters for 4 kb/s speech coding", IEEE Trans. Speech and Audio Processing 1(4), sec. 3
+(the M-L search).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Product = Callable[[Array, Array], Array]
 
 ROWS = 128  # at a time: fewer cost calls, more leave the cache
+SPARE = 4  # candidates beyond those that are kept: the more, the surer float32 is that no other was better
 
 
-def best_paths(rows: Array, tables: Sequence[Array], width: int) -> NDArray[np.int64]:
+@dataclass(frozen=True, eq=False)
+class Points:
+    """What the codes of one stage stand for.
+
+    Args:
+        values: [K, D] float64.
+    """
+
+    values: Array
+
+    @cached_property
+    def columns(self) -> tuple[Array, Array]:
+        """[D + 2, K] in float64 and float32: [row, |row|^2 / 2, 1] times it is half the squared distance to a point."""
+        halves = np.einsum("kd,kd->k", self.values, self.values) / 2
+        wide = np.ascontiguousarray(np.concatenate([-self.values.T, np.ones((1, len(halves))), halves[None]]))
+        return wide, wide.astype(np.float32)
+
+    @cached_property
+    def reach(self) -> float:
+        """Squared length of the longest point: what rounding errors are proportional to."""
+        return float(np.einsum("kd,kd->k", self.values, self.values).max())
+
+
+def best_paths(
+    rows: Array,
+    stages: Sequence[Points],
+    width: int,
+    lengths: Array | None = None,
+    product: Product = np.matmul,
+) -> NDArray[np.int64]:
     """Codes whose points add up to something near each row: the best of the paths that were followed.
 
     Args:
         rows: [N, D] float64.
-        tables: the points [K, D] float64 of every stage.
-        width: paths followed, at least 1.
+        stages: the points of every stage.
+        width: paths followed, at least 1; of equal errors the lowest code of the best path so far wins.
+        lengths: [N], how many of the stages count for a row (1 to all); None: all.
+        product: multiplies matrices.
     Returns:
-        [N, stages] int64.
+        [N, stages] int64; codes past a row's length are 0.
     """
-    offsets = [np.einsum("kd,kd->k", table, table) / 2 for table in tables]
-    out = np.zeros((len(rows), len(tables)), np.int64)
+    out = np.zeros((len(rows), len(stages)), np.int64)
     for start in range(0, len(rows), ROWS):
-        out[start : start + ROWS] = _best_paths(rows[start : start + ROWS], tables, offsets, width)
+        some = slice(start, start + ROWS)
+        out[some] = _best_paths(rows[some], stages, width, None if lengths is None else lengths[some], product)
     return out
 
 
-def _best_paths(rows: Array, tables: Sequence[Array], offsets: Sequence[Array], width: int) -> NDArray[np.int64]:
-    each = np.arange(len(rows))[:, None]
+def _best_paths(
+    rows: Array, stages: Sequence[Points], width: int, lengths: Array | None, product: Product
+) -> NDArray[np.int64]:
     left, codes, parents = rows[:, None], [], []  # left [N, paths, D], what a path has yet to code; best path first
-    for table, offset in zip(tables, offsets, strict=True):
-        scores = left.reshape(-1, left.shape[2]) @ table.T
-        np.subtract(offset, scores, out=scores)
-        scores += np.einsum("npd,npd->np", left, left).reshape(-1, 1) / 2
-        choice = _lowest(scores.reshape(len(rows), -1), width)
-        codes.append(choice % len(table))
-        parents.append(choice // len(table))
-        left = left[each, parents[-1]] - table[codes[-1]]
+    for points in stages:
+        parent, code, left = _extend(left, points, width, product)
+        parents.append(parent)
+        codes.append(code)
+    out = np.empty((len(rows), len(stages)), np.int64)
     path = np.zeros((len(rows), 1), np.int64)
-    steps = []
-    for code, parent in zip(reversed(codes), reversed(parents), strict=True):
-        steps.append(code[each, path])
-        path = parent[each, path]
-    return np.concatenate(steps[::-1], axis=1)
+    for index in reversed(range(len(stages))):
+        if lengths is not None:  # a row's best path at its own last stage
+            path[lengths == index + 1] = 0
+        out[:, index : index + 1] = np.take_along_axis(codes[index], path, axis=1)
+        path = np.take_along_axis(parents[index], path, axis=1)
+    if lengths is not None:
+        out[np.arange(len(stages)) >= lengths[:, None]] = 0
+    return out
 
 
-def _lowest(scores: Array, count: int) -> NDArray[np.int64]:
-    """Places of the `count` lowest scores of each row, lowest first, of equal ones the first. Overwrites `scores`."""
-    each, places = np.arange(len(scores)), []
-    for _ in range(min(count, scores.shape[1])):
-        places.append(scores.argmin(axis=1))
-        scores[each, places[-1]] = np.inf
-    return np.stack(places, axis=1)
+def _extend(
+    left: Array, points: Points, width: int, product: Product, narrow: bool = True
+) -> tuple[Array, Array, Array]:
+    """The best paths that are one code longer: which path each comes from, its code, what it leaves over."""
+    n, paths, dim = left.shape
+    size = len(points.values)
+    halves = (left * left).sum(axis=-1, keepdims=True) / 2
+    extended = np.concatenate([left, halves, np.ones_like(halves)], axis=-1).reshape(n * paths, dim + 2)
+    wide, single = points.columns
+    scores = product(extended.astype(np.float32), single) if narrow else extended @ wide
+    count = min(width + SPARE, paths * size)
+    places, worst = _lowest(scores.reshape(n, paths * size), count)
+    parent, code = np.divmod(places, size)
+    over = np.take_along_axis(left, parent[..., None], axis=1) - points.values[code]
+    errors = (over * over).sum(axis=-1) / 2
+    order = np.lexsort((places, errors), axis=-1)[:, :width]
+    parent, code = np.take_along_axis(parent, order, axis=1), np.take_along_axis(code, order, axis=1)
+    over = np.take_along_axis(over, order[..., None], axis=1)
+    if narrow and count < paths * size:
+        # Whatever is not among the candidates has a float32 score of at least `worst`; how far off that can be is
+        # bounded as in nearest.py, with |row| |point| <= (|row|^2 + |point|^2) / 2.
+        margin = 2 * (dim + 8) * float(np.finfo(np.float32).eps) * (2 * halves.max(axis=1)[:, 0] + points.reach)
+        kept = np.take_along_axis(errors, order[:, -1:], axis=1)[:, 0]
+        unsure = ~(worst - kept > margin)  # also where infinities make it not a number
+        if unsure.any():
+            parent[unsure], code[unsure], over[unsure] = _extend(left[unsure], points, width, product, narrow=False)
+    return parent, code, over
+
+
+def _lowest(scores: Array, count: int) -> tuple[NDArray[np.int64], Array]:
+    """Places of the `count` lowest scores of each row, and the highest of them. Overwrites `scores`."""
+    each, places = np.arange(len(scores)), np.empty((len(scores), count), np.int64)
+    for index in range(count):  # argmin is vectorised, partition is not
+        places[:, index] = scores.argmin(axis=1)
+        worst = scores[each, places[:, index]]
+        scores[each, places[:, index]] = np.inf
+    return places, worst

@@ -1,44 +1,53 @@
-"""Multi-path search of a residual stack: several partial codes of a vector are followed, not the best one alone.
-
-The nearest codeword of a stage is the best choice only if nothing comes after it. Following the `width` best partial
-sums and deciding at the end lowers the error of the sum; the decoder, its codebooks and the bits stay as they are.
-
-Source: tree search of multistage vector quantizers, LeBlanc et al. 1993, "Efficient search and design procedures for
-robust multi-stage VQ of LPC parameters for 4 kb/s speech coding", IEEE Trans. Speech and Audio Processing 1(4), sec. 3
-(the M-L search).
-"""
+"""The multi-path search of inference/paths.py, which explains it, on tensors."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-CPU_ROWS = 128  # measured: fewer cost calls, more leave the cache
-GPU_ROWS = 4096  # only bounds memory
+from ..inference import paths
+from ..inference.paths import ROWS, Points
+
+GPU_ROWS = 4096  # rows at a time; only bounds memory
 
 
 @torch.no_grad()
-def best_paths(rows: Tensor, tables: Sequence[Tensor], width: int, lengths: Tensor | None = None) -> Tensor:
+def best_paths(
+    rows: Tensor,
+    tables: Sequence[Tensor],
+    width: int,
+    lengths: Tensor | None = None,
+    held: Sequence[Points] | None = None,
+) -> Tensor:
     """Codes whose points add up to something near each row: the best of the paths that were followed.
 
-    Of equal errors the lowest code of the best path so far wins. In float64 an answer depends on the other rows only
-    where two errors are alike to 1e-15 of their size.
+    In float64 on the CPU the answer for a row does not depend on the other rows.
 
     Args:
         rows: [N, D], float32 or float64.
         tables: the points [K, D] of every stage, in the dtype of `rows`.
         width: paths followed, at least 1.
         lengths: [N] int64, how many of the stages count for a row (1 to all); None: all.
+        held: the same tables, prepared for many calls.
     Returns:
         [N, stages] int64; codes past a row's length are 0.
     """
+    if rows.device.type == "cpu" and rows.dtype == torch.float64 and not torch.compiler.is_compiling():
+        stages = held or [Points(table.numpy()) for table in tables]
+        limits = None if lengths is None else lengths.numpy()
+        return torch.from_numpy(paths.best_paths(rows.numpy(), stages[: len(tables)], width, limits, _product))
     offsets = [torch.linalg.vecdot(table, table) / 2 for table in tables]
-    size = CPU_ROWS if rows.device.type == "cpu" else GPU_ROWS
-    limits = [None] * len(rows.split(size)) if lengths is None else lengths.split(size)
-    pieces = [
-        _best_paths(some, tables, offsets, width, limit) for some, limit in zip(rows.split(size), limits, strict=True)
-    ]
-    return torch.cat(pieces)
+    size = ROWS if rows.device.type == "cpu" else GPU_ROWS
+    limits_of = [None] * len(rows.split(size)) if lengths is None else lengths.split(size)
+    return torch.cat(
+        [_best_paths(some, tables, offsets, width, n) for some, n in zip(rows.split(size), limits_of, strict=True)]
+    )
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """By torch, whose number of threads its users set."""
+    return torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
 
 
 def _best_paths(
@@ -71,9 +80,9 @@ def _lowest(scores: Tensor, count: int) -> Tensor:
     if scores.device.type != "cpu" or torch.compiler.is_compiling():
         return scores.topk(count, dim=1, largest=False).indices
     # NumPy's argmin, a few times, beats torch's topk on the CPU; and of equal scores it takes the first.
-    values, each = scores.numpy(), torch.arange(len(scores)).numpy()
+    values, each = scores.numpy(), np.arange(len(scores))
     places = []
     for _ in range(count):
         places.append(values.argmin(axis=1))
-        values[each, places[-1]] = torch.inf
+        values[each, places[-1]] = np.inf
     return torch.stack([torch.from_numpy(place) for place in places], dim=1)

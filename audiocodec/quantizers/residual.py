@@ -14,7 +14,7 @@ from .base import Quantized, Quantizer
 from .factorised import Factorised
 from .live import MAX_ROWS, LiveSearch
 from .nearest import Table
-from .paths import best_paths
+from .paths import Points, best_paths
 from .space_filling import SFDiVeQ
 from .stage import Stage
 from .vector import VectorQuantizer
@@ -69,6 +69,7 @@ class ResidualQuantizer(Quantizer):
         self.wiring, self.beam = wiring, beam
         self._held: list[Table | None] = []
         self._live: LiveSearch | None = None
+        self._held_points: list[Points] = []
         if wiring == "joint" and not all(isinstance(stage, VectorQuantizer) for stage in self.stages):
             raise ConfigError("joint wiring gives the projections inside a stage no gradient; use wiring='per_stage'")
 
@@ -155,7 +156,10 @@ class ResidualQuantizer(Quantizer):
         self._held = [stage.table(dtype) for stage in self._stages()]
         for table in filter(None, self._held):
             table.held = True
-        self._live = LiveSearch.of(self._held, self.points(self.n_q, dtype))
+        points = self.points(self.n_q, dtype)
+        self._live = LiveSearch.of(self._held, points)
+        if points[0].device.type == "cpu" and dtype == torch.float64:
+            self._held_points = [Points(table.numpy()) for table in points]
 
     def train_rows(self, rows: Tensor, kept: Tensor | None) -> Quantized:
         return self._train_joint(rows, kept) if self.wiring == "joint" else self._train_per_stage(rows, kept)
@@ -223,7 +227,7 @@ class ResidualQuantizer(Quantizer):
     def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
         if self.beam > 1:
             lengths = None if kept is None else kept[:, :n_q].sum(dim=1)
-            return best_paths(rows, self.points(n_q, rows.dtype), self.beam, lengths)
+            return best_paths(rows, self.points(n_q, rows.dtype), self.beam, lengths, self._held_points)
         if self._live is not None and len(rows) <= MAX_ROWS:
             return self._live.encode(rows, n_q)
         stages, blocks = self._stages()[:n_q], rows.split(BLOCK)
