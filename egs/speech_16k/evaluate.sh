@@ -12,7 +12,7 @@ earlier=""
 if [ -f "$here/results/peers.jsonl" ]; then earlier="--with $here/results/peers.jsonl"; fi
 
 # shellcheck disable=SC2086  # two words or none
-audiocodec evaluate --data "$data" --codec "$model" --bitrate 1.5,3,4,6 \
+audiocodec evaluate --data "$data" --codec "$model" --bitrate 1.5,2,3.5,4,6,7,8 \
     --peers opus_6k,opus_9k,opus_12k,opus_16k,opus_nolace,amrwb_6.6k,amrwb_8.85k,amrwb_12.65k,speex_q1,speex_q2,codec2_3.2k,lyra,lc3_16k,pcm \
     --out "$out" $earlier
 cp "$out/table.md" "$here/results/table.md"

@@ -12,9 +12,8 @@ python=.venv/bin/python PATH=$PWD/.venv/bin:$PATH codes=$out/codes data=(data.tr
 first=runs/speech_16k second=runs/speech_16k_stage2
 
 $python recipes/train.py --config conf/speech_16k.yaml "${data[@]}" run.dir=$first --resume auto
-[ -d $second/checkpoints ] || start=(run.init_from=$first/model)
-$python recipes/train.py --config conf/speech_16k_stage2.yaml "${data[@]}" "${start[@]}" run.dir=$second run.max_steps=13000 --resume auto
-$python recipes/train.py export --half $second $model
+$python recipes/train.py --config conf/speech_16k_stage2.yaml "${data[@]}" run.init_from=$first/model run.dir=$second --resume auto
+$python recipes/train.py export --half $second/checkpoints/step-00011000 $model
 rm -f $model/entropy.tables # trained on files written without tables
 audiocodec compress "$speech/train" -o $codes/train
 audiocodec compress "$speech/valid" -o $codes/valid
