@@ -31,6 +31,7 @@ def estimate(config: TrainConfig, accelerator: Accelerator) -> str:
         probe = config.model_copy(update=sections)
         trainer = Trainer(probe, accelerator)
         trainer.state.codec.train()
+        trainer.state.codec.quantizer.reservoir = None  # nearly all of a run comes after the warm-up: quantize
         plain = _seconds_per_step(trainer, 0)
         contested = _seconds_per_step(trainer, config.discriminator.adversary_step) if config.adversarial else plain
         trainer.display.close()

@@ -1,5 +1,6 @@
 """From a checkpoint to a folder that can be shipped: configuration and averaged weights."""
 
+import shutil
 from pathlib import Path
 
 import safetensors.torch
@@ -25,8 +26,21 @@ def export_state(state: TrainState, folder: str | Path, dtype: torch.dtype = tor
         return state.codec.save_pretrained(folder, dtype)
 
 
+_COMPANIONS = (
+    "discriminators.safetensors",
+    "optimizer.safetensors",
+    "discriminator_optimizer.safetensors",
+    "train.json",
+)
+
+
 def export_checkpoint(
-    checkpoint: str | Path, folder: str | Path, *, averaged: bool = True, dtype: torch.dtype = torch.float32
+    checkpoint: str | Path,
+    folder: str | Path,
+    *,
+    averaged: bool = True,
+    dtype: torch.dtype = torch.float32,
+    companions: bool = False,
 ) -> Path:
     """Turn a checkpoint, or the best (else newest) one of a run's folder, into a folder that can be shipped.
 
@@ -35,6 +49,8 @@ def export_checkpoint(
         folder: made where it does not exist.
         averaged: averaged weights rather than those of the last step.
         dtype: of the stored weights.
+        companions: also discriminators, moments of both optimizers and the run's configuration, so that others can go
+            on training with `run.init_from` and `run.init_companions`.
     Returns:
         `folder`, loadable by Codec.from_pretrained.
     Raises:
@@ -47,7 +63,11 @@ def export_checkpoint(
     tree = checkpoints.read_config(source)["model"]
     codec = Codec(validate(CodecConfig, tree, str(source)))
     codec.load_state_dict(safetensors.torch.load_file(source / f"{'ema' if averaged else 'model'}.safetensors"))
-    return codec.save_pretrained(folder, dtype)
+    written = codec.save_pretrained(folder, dtype)
+    for name in _COMPANIONS if companions else ():
+        if (source / name).exists():  # a run without discriminators has none
+            shutil.copyfile(source / name, written / name)
+    return written
 
 
 def _find(path: Path) -> Path:

@@ -57,12 +57,17 @@ def _export(arguments: Sequence[str]) -> int:
     parser.add_argument("out", help="folder to write config.json and model.safetensors to")
     parser.add_argument("--raw", action="store_true", help="weights of the last step instead of averaged ones")
     parser.add_argument("--half", action="store_true", help="store 16-bit floats: half the size, rounded weights")
+    parser.add_argument(
+        "--companions", action="store_true", help="also discriminators and optimizers, for others to go on training"
+    )
     options = parser.parse_args(arguments)
     import torch
 
     from .export import export_checkpoint
 
     dtype = torch.float16 if options.half else torch.float32
-    folder = export_checkpoint(options.checkpoint, options.out, averaged=not options.raw, dtype=dtype)
+    folder = export_checkpoint(
+        options.checkpoint, options.out, averaged=not options.raw, dtype=dtype, companions=options.companions
+    )
     print(folder)
     return 0

@@ -6,6 +6,7 @@ original audio is computed once for both losses.
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -197,7 +198,12 @@ def distributed(module: nn.Module, accelerator: Accelerator) -> nn.Module:
     if accelerator.num_processes == 1:
         return module
     devices = [accelerator.device] if accelerator.device.type == "cuda" else None
-    return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True)
+    with warnings.catch_warnings():
+        # the name that is to follow broadcast_buffers exists in the newest PyTorch only
+        warnings.filterwarnings("ignore", ".*broadcast_buffers.*", FutureWarning)
+        return DistributedDataParallel(
+            module, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
 
 
 @contextmanager

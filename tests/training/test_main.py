@@ -6,6 +6,7 @@ import yaml
 from accelerate.state import AcceleratorState
 
 from audiocodec.codec import Codec
+from audiocodec.training import estimate
 from audiocodec.training.main import main
 
 from .tiny_run import ROOT, settings
@@ -44,6 +45,18 @@ def test_estimate_tells_the_cost_and_leaves_no_run(file, tmp_path, capsys):
         "peak memory",
     ]
     assert lines[3].startswith("12 steps take 0 h") and not (tmp_path / "run").exists()
+
+
+def test_estimate_measures_steps_after_the_warm_up_of_the_quantizer(file, monkeypatch):
+    collecting = []
+
+    def look(trainer, first):
+        collecting.append(trainer.state.codec.quantizer.reservoir is not None)
+        return 1.0
+
+    monkeypatch.setattr(estimate, "_seconds_per_step", look)
+    assert main(["--config", str(file), "--estimate", "model.quantizer.warmup=5"]) == 0
+    assert collecting == [False, False]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from audiocodec.codec import Codec
+from audiocodec.config.loader import validate
+from audiocodec.config.training import TrainConfig
 from audiocodec.errors import ConfigError, ModelMismatchError
 from audiocodec.training import trainer as trainer_module
+from audiocodec.training.export import export_checkpoint
 from audiocodec.training.signals import StopRequest
 from audiocodec.training.telemetry import read_metrics
 
@@ -214,10 +217,14 @@ def test_a_longer_stack_keeps_the_stages_that_are_there_and_a_shorter_one_the_fi
     assert torch.equal(after.eval().encode(z), before.encode(z, after.n_q))
 
 
-def test_fine_tuning_takes_discriminators_and_moments_along_when_asked(tmp_path):
+@pytest.mark.parametrize("released", [False, True])
+def test_fine_tuning_takes_discriminators_and_moments_along_when_asked(tmp_path, released):
     first = make_config(tmp_path, run__max_steps=8)
     run(first)
     start = str(tmp_path / "run/checkpoints/step-00000008")
+    if released:
+        start = str(export_checkpoint(start, tmp_path / "released", companions=True))
+        assert validate(TrainConfig, json.loads(Path(start, "train.json").read_text()), "train.json") == first
     for companions in (False, True):
         folder = str(tmp_path / f"next{companions}")
         config = make_config(tmp_path, run__dir=folder, run__init_from=start, run__init_companions=companions)
