@@ -24,15 +24,23 @@ class Trackers:
 
     def __init__(self, accelerator: Accelerator, config: TrainConfig, step: int, warn: Callable[[str], None]):
         self._warn, self._sample_rate = warn, config.model.sample_rate
-        # TensorBoard would turn settings into an event folder of their own at every start; config.yaml has them anyway.
-        settings = None if config.run.trackers == ("tensorboard",) else _flat(config.model_dump(mode="json"))
-        kwargs = {"tensorboard": {"purge_step": step + 1}} if step else {}
-        try:
-            accelerator.init_trackers("", config=settings, init_kwargs=kwargs)
-        except Exception as error:  # a tracker's network or server may be down; training goes on
-            warn(f"trackers are off: {error}")
-            accelerator.trackers = []
-        self._trackers: list[GeneralTracker] = list(accelerator.trackers) if accelerator.is_main_process else []
+        self._trackers: list[GeneralTracker] = []
+        for name in list(accelerator.log_with):
+            accelerator.trackers, accelerator.log_with = (
+                [],
+                [name],
+            )  # one by one: a failing tracker must not take the others along
+            # TensorBoard would turn settings into an event folder of their own at every start, and the name of the
+            # project into a folder; config.yaml has the settings anyway.
+            board = _name(name) == "tensorboard"
+            settings = None if board else _flat(config.model_dump(mode="json"))
+            kwargs = {"tensorboard": {"purge_step": step + 1}} if step else {}
+            try:
+                accelerator.init_trackers("" if board else "audiocodec", config=settings, init_kwargs=kwargs)
+                self._trackers += accelerator.trackers if accelerator.is_main_process else []
+            except Exception as error:  # its network or server may be down; training goes on
+                warn(f"{_name(name)} is off: {error}")
+        accelerator.trackers = list(self._trackers)  # those are ended with the run
 
     def scalars(self, row: Mapping[str, Any], step: int) -> None:
         """Log the numbers of a row; lists give one curve an entry, mappings a group."""
@@ -62,6 +70,11 @@ def installed(wanted: tuple[str, ...], folder: Path) -> dict[str, Any]:
     packages = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
     found = [name for name in wanted if importlib.util.find_spec(packages[name])]
     return {"log_with": found or None, "project_dir": str(folder)}
+
+
+def _name(kind: Any) -> str:
+    """Of a kind of tracker: one of Accelerate's enumeration, or a tracker object."""
+    return kind.name if isinstance(kind, GeneralTracker) else str(kind)
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
