@@ -24,13 +24,14 @@ stopped=
 stop() { # Slurm says that time is nearly up: pass it on to every process of the step, and come back later
     stopped=yes
     echo "time is nearly up: asking the run to save"
-    scancel --signal=TERM "$SLURM_JOB_ID.0"
+    scancel --signal=USR1 "$SLURM_JOB_ID.0"
 }
 trap stop USR1 TERM
 
 # Every machine runs torchrun, which starts its processes; they meet at the first machine. The port depends on the job,
-# so that two jobs on one machine do not meet each other.
-srun --kill-on-bad-exit=1 "$python" -m torch.distributed.run \
+# so that two jobs on one machine do not meet each other. The wish to stop is SIGUSR1, which torchrun is told to ignore:
+# 30 seconds after a SIGTERM it would kill its processes, whether they have saved or not.
+srun --kill-on-bad-exit=1 bash -c 'trap "" USR1; exec "$@"' torchrun "$python" -m torch.distributed.run \
     --nnodes="$SLURM_NNODES" --nproc_per_node="$per_node" \
     --rdzv_id="$SLURM_JOB_ID" --rdzv_backend=c10d --rdzv_endpoint="$head:$((20000 + SLURM_JOB_ID % 20000))" \
     recipes/train.py --config "$config" run.dir="$RUN" run.device="${DEVICE:-auto}" --resume auto "$@" &
