@@ -23,10 +23,10 @@ from audiocodec.codec import Codec
 from audiocodec.training.telemetry import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST, NEXT = 400, 200  # steps of the first stage, and of each that follows
+FIRST, NEXT = 240, 90  # steps of the first stage, and of each that follows
 SETTINGS = [
-    "loss.adversarial=0", "loss.feature_matching=0", "run.trackers=[]", "run.threads=1", "data.batch_size=8",
-    "data.valid_items=12", "data.valid_segment_s=5", "run.validate_every=100000", "optim.lr=2e-3",
+    "loss.adversarial=0", "loss.feature_matching=0", "run.trackers=[]", "run.threads=1", "data.batch_size=4",
+    "data.valid_items=8", "data.valid_segment_s=4", "run.validate_every=100000", "optim.lr=2e-3",
     "optim.ema_decay=0.98",
 ]  # fmt: skip
 
@@ -66,7 +66,7 @@ def train(stage: Stage, train: str, valid: str, folders: dict[str, Path], folder
         f"data.valid={valid}",
     ]
     words += [f"run.dir={run}", f"model.quantizer.method={stage.method}", f"run.max_steps={stage.steps}", *SETTINGS]
-    words += [f"run.checkpoint_every={stage.steps}", f"run.log_every={stage.steps // 3}", f"data.cache={folder}/cache"]
+    words += [f"run.checkpoint_every={stage.steps}", f"run.log_every={stage.steps // 3}"]
     if stage.start:
         words.append(f"run.init_from={folders[stage.start]}/checkpoints/step-{_by_name(stage.start).steps:08d}")
     done = subprocess.run(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
