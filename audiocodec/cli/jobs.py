@@ -27,6 +27,7 @@ class Backend(StrEnum):
 
     auto = "auto"
     numpy = "numpy"
+    onnx = "onnx"
     torch = "torch"
 
 

@@ -22,6 +22,7 @@ from .cut import cut
 from .decompress import decompress
 from .doctor import doctor
 from .evaluate import evaluate
+from .export import export
 from .info import info
 from .models import models
 from .repair import repair
@@ -38,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (compress, decompress, info, verify, cut, truncate, cat, repair, evaluate, bench, models, doctor)
+COMMANDS = (compress, decompress, info, verify, cut, truncate, cat, repair, evaluate, bench, models, export, doctor)
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(tokens, name="tokens")

@@ -24,8 +24,8 @@ def load_model(model: Model, backend: Backend = "auto") -> AnyCodec:
 
     Args:
         model: a codec, or what `Codec.from_pretrained` takes.
-        backend: what shall compute it: "numpy" or "torch", with the same codes; "auto" takes NumPy, which
-            is loaded soonest. A codec that is given computes itself.
+        backend: what shall compute it: "numpy", "onnx" (ONNX Runtime) or "torch", all with the same codes;
+            "auto" takes NumPy, which is loaded soonest. A codec that is given computes itself.
     Raises:
         ConfigError: no such model or backend, or the backend's packages are not installed.
         ModelMismatchError: the weights do not fit the configuration.

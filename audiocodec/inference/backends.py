@@ -1,5 +1,6 @@
-"""What computes a network: NumPy here, PyTorch in ../codec.py."""
+"""What computes a network: NumPy here, ONNX Runtime in onnx_backend.py, PyTorch in ../codec.py."""
 
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -11,7 +12,7 @@ from .ops import ArrayOps
 
 Array = NDArray[Any]
 State = tuple[Array, ...]
-Backend = Literal["auto", "numpy", "torch"]
+Backend = Literal["auto", "numpy", "onnx", "torch"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 
@@ -47,12 +48,34 @@ class ArrayNetwork:
         return y, tuple(states.after)
 
 
-def make_network(layer: Layer, dtype: str, backend: Backend) -> Network:
-    """Have `layer` run by `backend`.
+def make_network(layer: Layer, dtype: str, backend: Backend, channels: int | None, width: int) -> Network:
+    """Have `layer` run by "numpy" or "onnx".
+
+    Args:
+        layer: an encoder or a decoder.
+        dtype: to compute in.
+        backend: what runs it.
+        channels: of the audio that an encoder takes; None: it is a decoder.
+        width: of the latents.
+    Raises:
+        ConfigError: another backend, or its packages are not installed.
+    """
+    if backend == "numpy":
+        return ArrayNetwork(layer, dtype)
+    if backend != "onnx":
+        raise ConfigError(f"backend {backend!r} is not one of: {', '.join(BACKENDS)}")
+    require_onnx("backend 'onnx'", "onnx", "onnxruntime")
+    from .onnx_backend import OnnxNetwork
+
+    return OnnxNetwork(layer, dtype, channels, width)
+
+
+def require_onnx(what: str, *packages: str) -> None:
+    """Say what to install.
 
     Raises:
-        ConfigError: there is no such backend.
+        ConfigError: one of the packages is missing.
     """
-    if backend != "numpy":
-        raise ConfigError(f"backend {backend!r} is not one of: {', '.join(BACKENDS)}")
-    return ArrayNetwork(layer, dtype)
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"{what} needs {' and '.join(missing)}: pip install 'audiocodec[onnx]'")

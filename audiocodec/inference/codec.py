@@ -44,8 +44,9 @@ class InferenceCodec(CodecFacts):
             encoder, self.decoder = build_layers(self.config, encoding, decoding)
             self.encoding = Quantizer(self.config.quantizer, encoding.at("quantizer"))
             self.decoding = Quantizer(self.config.quantizer, decoding.at("quantizer"))
-            self._encoder = make_network(encoder, ENCODER_DTYPE, backend)
-            self._decoder = make_network(self.decoder, DECODER_DTYPE, backend)
+            width = self.config.network.latent_dim
+            self._encoder = make_network(encoder, ENCODER_DTYPE, backend, self.channels, width)
+            self._decoder = make_network(self.decoder, DECODER_DTYPE, backend, None, width)
             self.decode(self.encode(np.zeros((1, self.channels, self.hop_length))))
         except (KeyError, ValueError, IndexError) as error:
             reason = " ".join(str(error).split())

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..config.quantizer import QuantizerConfig, fsq_levels
 from .layers import Array, Linear, States, Weights
 from .nearest import Table
+from .ops import ArrayOps
 from .paths import Points
 
 Codes = NDArray[np.int64]
@@ -96,12 +97,13 @@ class Quantizer:
 
     def __init__(self, config: QuantizerConfig, weights: Weights):
         self.stages = [_stage(config, weights.at("stages", i)) for i in range(config.n_q)]
+        self._ops = ArrayOps(weights.dtype)
         self.beam, self.size, self._points = config.beam, config.alphabet_size, list[Points]()
 
     def encode(self, ops: Any, latents: Any, n_q: int) -> Any:
         """Latents [B, T, D] to codes [B, n_q, T]: each stage codes what the stages before it left over."""
         if self.beam > 1:
-            return ops.best_paths(latents, self.points(ops)[:n_q], self.beam)
+            return ops.best_paths(latents, self.points()[:n_q], self.beam)
         left, codes = latents, []
         for index, stage in enumerate(self.stages[:n_q]):
             codes.append(stage.search(ops, left))
@@ -109,11 +111,11 @@ class Quantizer:
                 left = left - stage.lookup(ops, codes[-1])
         return ops.stack(codes)
 
-    def points(self, ops: Any) -> list[Points]:
+    def points(self) -> list[Points]:
         """What the codes of each stage stand for, made once."""
         if not self._points:
             every = np.arange(self.size)[None]
-            self._points = [Points(stage.lookup(ops, every)[0]) for stage in self.stages]
+            self._points = [Points(stage.lookup(self._ops, every)[0]) for stage in self.stages]
         return self._points
 
     def decode(self, ops: Any, codes: Any, n_q: int) -> Any:
