@@ -258,6 +258,7 @@ class Codec(nn.Module, CodecFacts):
         revision: str | None = None,
         device: str | torch.device = "cpu",
         precision: torch.dtype = torch.float64,
+        beam: int | None = None,
     ) -> Self:
         """Load a codec, in eval mode.
 
@@ -266,12 +267,14 @@ class Codec(nn.Module, CodecFacts):
             revision: branch, tag or commit of a hub id.
             device: where it shall run.
             precision: of the encoder, see Codec.
+            beam: paths that encoding follows through the codebooks; None: as many as the model says. With 1 it is
+                fastest; files and decoders do not know the difference.
         Raises:
             ConfigError: no such model, or its config.json is no codec configuration.
             ModelMismatchError: the weights do not fit the configuration.
         """
         folder = locate(name, revision)
-        codec = cls(read_config(folder), Path(name).resolve().name, precision)
+        codec = cls(read_config(folder).with_beam(beam), Path(name).resolve().name, precision)
         try:
             state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
             codec.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=True)

@@ -17,6 +17,10 @@ def compress(
         float | None, typer.Option("--bitrate", metavar="KBPS", help="At most so many kbit/s, all channels together.")
     ] = None,
     n_q: Annotated[int | None, typer.Option("--n-q", metavar="K", help="So many codebooks. [all]")] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option("--beam", metavar="N", help="Paths to follow: 1 is fastest, more sound better. [the model's]"),
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Text to store.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
@@ -37,7 +41,7 @@ def compress(
     from ..compress import DEFAULT_MODEL, Report, compress_file
     from ..compress.models import load_model
 
-    codec = load_model(model or DEFAULT_MODEL, backend.value)
+    codec = load_model(model or DEFAULT_MODEL, backend.value, beam)
 
     def run(job: jobs.Job, progress: console.Report) -> None:
         with jobs.folder_for(job.target):

@@ -19,13 +19,14 @@ AnyCodec: TypeAlias = Union["Codec", InferenceCodec]
 Model: TypeAlias = Union[str, Path, "Codec", InferenceCodec]
 
 
-def load_model(model: Model, backend: Backend = "auto") -> AnyCodec:
+def load_model(model: Model, backend: Backend = "auto", beam: int | None = None) -> AnyCodec:
     """Return the codec that `model` is or names. Not for changing: it may be shared.
 
     Args:
         model: a codec, or what `Codec.from_pretrained` takes.
         backend: what shall compute it: "numpy", "onnx" (ONNX Runtime) or "torch", all with the same codes;
             "auto" takes NumPy, which is loaded soonest. A codec that is given computes itself.
+        beam: paths that encoding follows; None: as many as the model says. A codec that is given knows itself.
     Raises:
         ConfigError: no such model or backend, or the backend's packages are not installed.
         ModelMismatchError: the weights do not fit the configuration.
@@ -33,8 +34,8 @@ def load_model(model: Model, backend: Backend = "auto") -> AnyCodec:
     if isinstance(model, CodecFacts):
         return model
     if str(model) in {folder.name for folder in shipped()}:
-        return _load_shipped(str(model), backend)
-    return _load(model, backend)
+        return _load_shipped(str(model), backend, beam)
+    return _load(model, backend, beam)
 
 
 def able(backend: Backend, conceal: bool) -> Backend:
@@ -47,20 +48,22 @@ def load_torch(model: Union[str, Path, "Codec"]) -> "Codec":
     return load_model(model, "torch")  # type: ignore[return-value]
 
 
-def _load(model: str | Path, backend: Backend) -> AnyCodec:
+def _load(model: str | Path, backend: Backend, beam: int | None) -> AnyCodec:
     if backend == "torch":
         import torch
 
         from ..codec import Codec
 
-        return Codec.from_pretrained(model, precision=torch.float64)  # as the other backends: files shall not differ
-    return InferenceCodec.from_pretrained(model, backend="numpy" if backend == "auto" else backend)
+        return Codec.from_pretrained(
+            model, precision=torch.float64, beam=beam
+        )  # as the other backends: files shall not differ
+    return InferenceCodec.from_pretrained(model, backend="numpy" if backend == "auto" else backend, beam=beam)
 
 
 @lru_cache(maxsize=2)
-def _load_shipped(name: str, backend: Backend) -> AnyCodec:
+def _load_shipped(name: str, backend: Backend, beam: int | None) -> AnyCodec:
     """Load a model that cannot change while the program runs, once for many files."""
-    return _load(name, backend)
+    return _load(name, backend, beam)
 
 
 def model_of(info: StreamInfo, model: Model | None, name: str, backend: Backend = "auto") -> AnyCodec:

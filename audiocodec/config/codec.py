@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ..errors import ConfigError
 from .base import Frozen
 from .quantizer import DECODING, QuantizerConfig
 
@@ -72,6 +73,18 @@ class CodecConfig(Frozen):
     def frame_rate(self) -> Fraction:
         """Frames a second, exact, in Hz."""
         return Fraction(self.sample_rate, self.hop_length)
+
+    def with_beam(self, beam: int | None) -> "CodecConfig":
+        """The same codec that follows another number of paths when it encodes; None: as it is.
+
+        Raises:
+            ConfigError: below 1.
+        """
+        if beam is None:
+            return self
+        if beam < 1:
+            raise ConfigError(f"beam={beam}: at least one path must be followed")
+        return self.model_copy(update={"quantizer": self.quantizer.model_copy(update={"beam": beam})})
 
     @property
     def sha256(self) -> str:

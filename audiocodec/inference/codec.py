@@ -1,6 +1,7 @@
 """A codec that needs no PyTorch: encode and decode on NumPy arrays, with the codes of `audiocodec.Codec`."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,9 +54,12 @@ class InferenceCodec(CodecFacts):
             raise ModelMismatchError(f"{self.folder}: the weights do not fit the configuration: {reason}") from error
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, backend: Backend = "numpy") -> Self:
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, backend: Backend = "numpy", beam: int | None = None
+    ) -> Self:
         """Load a model: a shipped one ("speech-16k"), a folder, or a hub id; see `Codec.from_pretrained`."""
-        return cls(ModelFiles.read(name, revision), backend)
+        files = ModelFiles.read(name, revision)
+        return cls(replace(files, config=files.config.with_beam(beam)), backend)
 
     @property
     def delay(self) -> int:

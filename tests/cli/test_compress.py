@@ -149,3 +149,16 @@ def test_real_pipes(model, recording, tmp_path):
     wav, rate = sf.read(io.BytesIO(result.stdout), always_2d=True, dtype="float32")
     assert rate == 22050
     np.testing.assert_allclose(wav.T, decompress(compress(recording, model=model), model=model)[0], atol=0.5001 / 32768)
+
+
+def test_another_beam_gives_other_codes_that_decode_as_the_models_own(command, model, recording, tmp_path):
+    files = {}
+    for beam in (1, 3):
+        out = tmp_path / f"{beam}.anc"
+        assert command("compress", recording, "-o", out, "--model", model, "--beam", beam).code == 0
+        assert command("decompress", out, "-o", tmp_path / f"{beam}.wav", "--model", model).code == 0
+        files[beam] = out.read_bytes()
+    assert files[1] == compress(recording, model=model)  # what the tiny model says itself
+    assert files[1] != files[3]
+    told = command("compress", recording, "--model", model, "--beam", 0, "--force")
+    assert told.code == 1 and "beam=0" in told.err

@@ -4,6 +4,7 @@ import pytest
 
 from audiocodec.config.codec import CodecConfig, SEANetConfig, SpectralConfig
 from audiocodec.config.quantizer import QuantizerConfig
+from audiocodec.errors import ConfigError
 
 PINNED = "5b63caac3fa3c5b061fc3ecb8b0d87a05ee2e58d59801f18816602e60c66574a"
 
@@ -43,3 +44,12 @@ def test_what_codes_mean_does(other):
 def test_saying_a_default_changes_nothing():
     config = CodecConfig(network=SpectralConfig(width=300))
     assert CodecConfig.model_validate(config.model_dump()).sha256 == config.sha256
+
+
+def test_another_beam_is_the_same_codec_otherwise():
+    config = CodecConfig(quantizer=QuantizerConfig(beam=4))
+    assert config.with_beam(None) is config
+    assert config.with_beam(1).quantizer.beam == 1
+    assert config.with_beam(1).sha256 == config.sha256
+    with pytest.raises(ConfigError, match="beam=0"):
+        config.with_beam(0)
