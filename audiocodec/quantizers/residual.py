@@ -226,15 +226,15 @@ class ResidualQuantizer(Quantizer):
 
     def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
         if self.beam > 1:
+            if self._live is not None and kept is None:
+                return self._live.best_paths(rows, n_q, self.beam)
             lengths = None if kept is None else kept[:, :n_q].sum(dim=1)
             return best_paths(rows, self.points(n_q, rows.dtype), self.beam, lengths, self._held_points)
         if self._live is not None and len(rows) <= MAX_ROWS:
             return self._live.encode(rows, n_q)
         stages, blocks = self._stages()[:n_q], rows.split(BLOCK)
-        tables: list[Table | None]
-        if self._held:
-            tables = self._held[:n_q]
-        else:  # shared by all blocks; for a single one each table is made when it is used, while it is cached
+        tables = self._held[:n_q]
+        if not tables:  # shared by all blocks; for a single one each table is made when it is used, while it is cached
             tables = [stage.table(rows.dtype) if len(blocks) > 1 else None for stage in stages]
         return torch.cat([_encode_block(block, stages, tables) for block in blocks])
 

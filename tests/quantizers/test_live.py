@@ -27,6 +27,29 @@ def test_held_tables_change_no_code(method, options):
         assert torch.equal(quantizer.encode(z[:size], 2), before[:size, :2])
 
 
+@pytest.mark.parametrize("beam", [2, 5])
+def test_held_tables_change_no_path(beam):
+    quantizer = frozen(DiVeQ, size=30).with_beam(beam)
+    z = latents(300, 12, seed=1).double()
+    before = quantizer.encode(z)
+    assert not torch.equal(before, quantizer.with_beam(1).encode(z))
+    quantizer.hold_tables(torch.float64)
+    assert torch.equal(quantizer.encode(z), before)
+    assert torch.equal(torch.cat([quantizer.encode(some) for some in z.split(1)]), before)
+    assert torch.equal(quantizer.encode(z, 2), quantizer.with_beam(beam).encode(z, 2))
+
+
+def test_paths_that_float32_cannot_tell_apart_are_decided_in_float64():
+    quantizer = frozen(DiVeQ, n_q=3).with_beam(4)
+    with torch.no_grad():
+        for stage in quantizer.stages:
+            stage.codebook[25:] = stage.codebook[:25] + 1e-8 * torch.randn(25, 12, dtype=torch.float64)
+    z = latents(200, 12, seed=4).double()
+    before = quantizer.encode(z)
+    quantizer.hold_tables(torch.float64)
+    assert torch.equal(quantizer.encode(z), before)
+
+
 def test_near_ties_are_decided_in_float64():
     """Latents closer to the plane between two codewords than float32 can tell."""
     quantizer = frozen(DiVeQ, n_q=2)
