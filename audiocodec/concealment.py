@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .codec import Codec
 from .errors import ConfigError
+from .frozen import Frozen
 from .shapes import Codes, Wav
 from .streaming import DecoderState, StreamingDecoder, mixed
 
@@ -66,12 +67,17 @@ class ConcealingDecoder(StreamingDecoder):
         wav = torch.zeros(1, codec.channels, _SETTLED * codec.hop_length, device=self.device)
         return codec.frozen().latents(codec.encode(wav)[..., -1:])
 
+    @property
+    def _networks(self) -> Frozen:
+        """The networks as they were when the stream began."""
+        return self.codec._present()
+
     @torch.inference_mode()
     def push(self, codes: Codes) -> Wav:
         """Take the next frames, as StreamingDecoder does."""
         wav = super().push(codes)
         if codes.shape[-1]:
-            self.state = replace(self.state, last=self.codec.frozen().latents(codes[..., -1:]), gap=0)
+            self.state = replace(self.state, last=self._networks.latents(codes[..., -1:]), gap=0)
         return wav
 
     @torch.inference_mode()
@@ -85,20 +91,24 @@ class ConcealingDecoder(StreamingDecoder):
         Returns:
             wav [batch_size, C, n_frames * hop_length], as `push` would have given.
         """
-        state = self.state
-        if not n_frames:
-            return state.last.new_zeros(self.batch_size, self.codec.channels, 0)
-        z = self._silence + self._gains(state.gap, n_frames, state.last) * (state.last - self._silence)
         if until is not None:
             self.codec.check_codes(until)
-            after = self.codec.frozen().latents(until[..., :1])
-            coming = self._silence + self._gains(0, n_frames, after).flip(-1) * (after - self._silence)
-            share = torch.arange(1, n_frames + 1, device=z.device) / (n_frames + 1)
-            z = (1 - share) * z + share * coming
-        wav, layers = self.codec.frozen().decode(z, state.layers)
-        wav = self._after(wav, layers)
-        self.state = replace(self.state, gap=state.gap + n_frames)
+        if not n_frames:
+            return self.state.last.new_zeros(self.batch_size, self.codec.channels, 0)
+        z = self._estimate(n_frames, None if until is None else self._networks.latents(until[..., :1]))
+        wav = self._after(*self._networks.decode(z, self.state.layers))
+        self.state = replace(self.state, gap=self.state.gap + n_frames)
         return wav
+
+    def _estimate(self, n_frames: int, after: Tensor | None) -> Tensor:
+        """Latents [B, D, n_frames] for the next frames; `after` [B, D, 1] are those of the frame after them."""
+        last, silence = self.state.last, self._silence
+        z = silence + self._gains(self.state.gap, n_frames, last) * (last - silence)
+        if after is None:
+            return z
+        coming = silence + self._gains(0, n_frames, after).flip(-1) * (after - silence)
+        share = torch.arange(1, n_frames + 1, device=z.device) / (n_frames + 1)
+        return (1 - share) * z + share * coming
 
     def _gains(self, gap: int, n_frames: int, like: Tensor) -> Tensor:
         """How loud the frames [n_frames] are that come after a gap of `gap` frames: 1, then down to 0."""

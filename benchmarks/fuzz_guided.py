@@ -1,13 +1,13 @@
 """Coverage-guided fuzzing of every reader of .anc files (libFuzzer, through atheris), with a record of each run.
 
     pip install atheris
-    python -m benchmarks.fuzz_guided --executions 1000000      both harnesses; 10 to 60 minutes each on one core
-    python -m benchmarks.fuzz_guided --executions 20000        to see that it works
+    python -m benchmarks.fuzz_guided --executions 1000000      both harnesses; half an hour each on one core
+    python -m benchmarks.fuzz_guided --harness raw --executions 20000 --seconds 60
 
 Readers, harnesses and limits are those of fuzz_container.py. Every execution is held against the limit of time, one in
-16 against the limit of memory, and all of them against a limit of the whole process. A run that ends well adds its
-counts to docs/results/fuzzing.json; the files that reached new code stay in the corpus folder, for the next run to
-start from. A failure leaves its file there, prints it, and ends with exit code 1.
+16 against the limit of memory, and all of them against a limit of the whole process. Every run adds a line to
+docs/results/fuzzing.json; the files that reached new code stay in the corpus folder, for the next run to start from. A
+failure leaves its file there, prints it, and ends with exit code 1.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -28,10 +29,7 @@ from benchmarks.container_mutations import repair_checksums
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "fuzzing.json"
 HARNESSES = ("raw", "repaired")
 LONGEST = 4096  # bytes of a file
-ROUND = 250_000  # executions of one process
-HIGHEST = (
-    "slowest_s", "largest_memory_bytes", "edges_covered", "files_that_reached_new_code", "largest_process_mib"
-)  # fmt: skip
+WRITE_EVERY = 2000  # executions; what came after the last such moment is not counted
 TRACE_EVERY = 16  # executions of which one is measured for memory
 PROCESS_MEMORY = 1 << 30  # bytes of address space beyond what the process has when it begins
 
@@ -66,11 +64,11 @@ class Tally:
             result, peak = self.fuzz.check_memory(file, self.corpus.tables, choice)
             self.peak, self.traced = max(self.peak, peak), self.traced + 1
         self.counts[result] += 1
-        if self.counts.total() == self.executions:
+        if self.counts.total() in (self.executions, WRITE_EVERY * (self.counts.total() // WRITE_EVERY)):
             self.write()
 
     def write(self) -> None:
-        """Keep the figures; libFuzzer ends the process without returning."""
+        """Keep the figures now: libFuzzer ends the process without returning."""
         record = {
             "executions": self.counts.total(),
             **self.counts,
@@ -83,12 +81,13 @@ class Tally:
         self.path.write_text(json.dumps(record), encoding="utf-8")
 
 
-def fuzz(harness: str, executions: int, folder: Path) -> None:
+def fuzz(harness: str, executions: int, seconds: int, folder: Path) -> None:
     """Fuzz in this process, which libFuzzer ends.
 
     Args:
         harness: one of HARNESSES.
-        executions: how many.
+        executions: how many at most.
+        seconds: how long at most.
         folder: where the files that reached new code are kept.
     """
     import atheris
@@ -103,37 +102,30 @@ def fuzz(harness: str, executions: int, folder: Path) -> None:
             (folder / f"good_{number}_{choice}").write_bytes(bytes([choice]) + data)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + PROCESS_MEMORY, used + PROCESS_MEMORY))
-    limits = [f"-runs={executions + 1}", f"-max_len={LONGEST}", "-timeout=900", f"-artifact_prefix={folder}/failure_"]
+    limits = [
+        f"-runs={executions + 1}",
+        f"-max_total_time={seconds}",
+        f"-max_len={LONGEST}",
+        "-timeout=900",
+        f"-artifact_prefix={folder}/failure_",
+    ]
     atheris.Setup([sys.argv[0], str(folder), "-print_final_stats=1", *limits], tally.one)
     atheris.Fuzz()
 
 
-def record(harness: str, executions: int, corpus: Path) -> dict[str, object]:
-    """Fuzz in processes of their own, each of which goes on from the files that the one before found.
+def record(harness: str, executions: int, seconds: float, corpus: Path) -> dict[str, object]:
+    """Fuzz in a process of its own.
 
     Returns:
-        What they counted together, and what libFuzzer says of coverage and memory.
+        What it counted, and what libFuzzer says of coverage and memory.
     """
     (corpus / harness).mkdir(parents=True, exist_ok=True)
-    totals: Counter[str] = Counter()
-    highest: dict[str, float] = {}
-    while (left := executions - totals["executions"]) > 0:
-        found = _round(harness, min(left, ROUND), corpus)
-        for name, value in found.items():
-            if name in HIGHEST:
-                highest[name] = max(highest.get(name, 0), value)
-            else:
-                totals[name] += value
-        print(f"{harness}: {totals['executions']} executions", file=sys.stderr, flush=True)
-    return dict(totals) | highest
-
-
-def _round(harness: str, executions: int, corpus: Path) -> dict[str, int]:
     log, result = corpus / f"{harness}.log", corpus / f"{harness}.json"
     result.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "benchmarks.fuzz_guided", "--executions", str(executions), "--corpus", str(corpus)]
+    command = [sys.executable, "-m", "benchmarks.fuzz_guided", "--executions", str(executions)]
+    command += ["--seconds", str(seconds), "--corpus", str(corpus), "--harness", harness, "--inside"]
     with log.open("w") as stream:
-        code = subprocess.run([*command, "--only", harness], stdout=stream, stderr=stream, check=False).returncode
+        code = subprocess.run(command, stdout=stream, stderr=stream, check=False).returncode
     text = log.read_text(errors="replace")
     if code or not result.exists():
         print(text[-5000:], file=sys.stderr)
@@ -147,21 +139,27 @@ def _round(harness: str, executions: int, corpus: Path) -> dict[str, int]:
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--executions", type=int, default=1_000_000, help="of each harness")
+    parser.add_argument("--harness", choices=HARNESSES, help="default: one after the other")
+    parser.add_argument("--executions", type=int, default=1_000_000, help="of each harness, at most")
+    parser.add_argument("--seconds", type=int, default=1 << 30, help="of each harness, at most")
     parser.add_argument("--corpus", type=Path, default=Path("out/fuzz_container"), help="files found, and logs")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the figures go")
-    parser.add_argument("--only", choices=HARNESSES, help=argparse.SUPPRESS)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.only:
-        return fuzz(options.only, options.executions, options.corpus / options.only)
-    version = importlib.import_module("importlib.metadata").version("atheris")
-    figures: dict[str, object] = {"date": datetime.date.today().isoformat(), "engine": f"atheris {version}, libFuzzer"}
-    figures["limits"] = {"longest_file_bytes": LONGEST, "memory_bytes": "8 MiB + 128 x bytes of the file"}
-    for harness in HARNESSES:
-        figures[harness] = record(harness, options.executions, options.corpus)
-        print(harness, json.dumps(figures[harness]), flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if options.inside:
+        return fuzz(options.harness, options.executions, options.seconds, options.corpus / options.harness)
+    limits = {"longest_file_bytes": LONGEST, "memory_bytes": "8 MiB + 128 x bytes of the file"}
+    runs = json.loads(options.out.read_text())["runs"] if options.out.exists() else []
+    for harness in [options.harness] if options.harness else HARNESSES:
+        head = {"harness": harness, "date": datetime.date.today().isoformat(), "atheris": version("atheris")}
+        runs.append(head | record(harness, options.executions, options.seconds, options.corpus))
+        print(json.dumps(runs[-1]), flush=True)
+        totals = {name: sum(run["executions"] for run in runs if run["harness"] == name) for name in HARNESSES}
+        lines = ",\n  ".join(map(json.dumps, runs))
+        head_lines = f' "limits": {json.dumps(limits)},\n "executions": {json.dumps(totals)},\n'
+        text = f'{{\n{head_lines} "runs": [\n  {lines}\n ]\n}}\n'
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

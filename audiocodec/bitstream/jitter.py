@@ -103,6 +103,11 @@ class JitterBuffer:
         self.arrivals.recovered += found[1]
         return found[0]
 
+    def peek(self) -> NDArray[np.integer] | None:
+        """The codes that the next `take` will hand out, as far as is known now: concealment can lead over to them."""
+        found = None if self._next is None else self._frames.get(self._next)
+        return found[0] if found else None
+
     def _store(self, frame: int, codes: NDArray[np.integer], copy: bool) -> bool:
         """Keep a frame unless it is late or there with as many codebooks; return whether it was kept."""
         assert self._next is not None

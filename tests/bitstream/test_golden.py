@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiocodec.bitstream import reference as anc_reader
 from audiocodec.bitstream.container import Reader, Tables, read
 from audiocodec.errors import BitstreamError
 from tests.bitstream.samples import make_codes, make_info, make_markov, markov_tables, to_file
@@ -30,7 +31,6 @@ def load(path: Path) -> ModuleType:
 
 
 make_golden = load(GOLDEN / "make_golden.py")
-anc_reader = load(DOCS / "anc_reader.py")
 TABLES = (GOLDEN / "golden.tables").read_bytes()
 
 

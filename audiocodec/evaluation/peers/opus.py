@@ -6,10 +6,12 @@ path of such a library where the system's own is older.
 """
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...metrics.base import Signal
 from ..systems import Encoded, MissingError, System, from_pcm16, kilo, to_pcm16
@@ -19,6 +21,7 @@ APPLICATION_VOIP = 2048
 SET_BITRATE, SET_VBR, SET_BANDWIDTH, SET_COMPLEXITY, SET_SIGNAL, GET_LOOKAHEAD = 4002, 4006, 4008, 4010, 4024, 4027
 BANDWIDTH_WIDEBAND, SIGNAL_VOICE = 1103, 3001
 POST_FILTERS = {"": 0, "lace": 6, "nolace": 7}  # name -> decoder complexity; 0 switches every post-filter off
+DEEP_CONCEALMENT = 5  # decoder complexity from which lost packets are concealed by a network
 MAX_PACKET = 1500  # bytes; RFC 6716 allows 1275 for one frame
 
 
@@ -74,9 +77,24 @@ class Opus(System):
         pcm = _decode(packets, self.sample_rate, POST_FILTERS[self.post_filter])
         return from_pcm16(pcm[lookahead:])
 
+    def decode_lossy(self, encoded: Encoded, lost: NDArray[np.bool_], deep: bool = False) -> Signal:
+        """Decode what a channel left over; libopus conceals the rest.
 
-def _decode(packets: list[bytes], sample_rate: int, complexity: int) -> np.ndarray:
-    """[frames * 20 ms] int16. Decoders before 1.5 have no complexity to set, so 0, the default, is left alone."""
+        Args:
+            encoded: from `encode`.
+            lost: [at least the number of packets] which of them are missing.
+            deep: by the neural concealment of libopus 1.5 and later, built with it.
+        """
+        packets, lookahead = encoded.payload
+        left = [None if gone else packet for packet, gone in zip(packets, lost, strict=False)]
+        return from_pcm16(_decode(left, self.sample_rate, DEEP_CONCEALMENT if deep else 0)[lookahead:])
+
+
+def _decode(packets: Sequence[bytes | None], sample_rate: int, complexity: int) -> np.ndarray:
+    """[frames * 20 ms] int16; None is a lost packet.
+
+    Decoders before 1.5 have no complexity to set, so 0, the default, is left alone.
+    """
     lib, frame = _library(), sample_rate // 50
     error = ctypes.c_int()
     decoder = lib.opus_decoder_create(sample_rate, 1, ctypes.byref(error))
@@ -86,7 +104,7 @@ def _decode(packets: list[bytes], sample_rate: int, complexity: int) -> np.ndarr
             _check(lib.opus_decoder_ctl(decoder, SET_COMPLEXITY, ctypes.c_int(complexity)), "decoder complexity")
         pcm = np.zeros((len(packets), frame), np.int16)
         for packet, block in zip(packets, pcm, strict=True):
-            _check(lib.opus_decode(decoder, packet, len(packet), pointer(block), frame, 0), "opus_decode")
+            _check(lib.opus_decode(decoder, packet, len(packet or b""), pointer(block), frame, 0), "opus_decode")
     finally:
         lib.opus_decoder_destroy(decoder)
     return pcm.reshape(-1)

@@ -1,19 +1,25 @@
 """A reader of .anc files in one file, written from docs/format.md alone; numpy and the standard library.
 
-    python docs/anc_reader.py FILE.anc [TABLES]      prints what the file says and a hash of its codes
+    python -m audiocodec.bitstream.reference FILE.anc [TABLES]      prints what the file says and a hash of its codes
 
 `read(bytes, tables)` gives (dict of the header, codes [S, K, T]) or raises ValueError. It shares no code with the
-package: the tests use it as an outside judge of both the package and the specification.
+package: it can be taken along alone, and the tests use it as an outside judge of package and specification.
 """
 
 import hashlib
 import sys
 import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Header = dict[str, Any]
 
 
-def need(condition, message):
+def need(condition: object, message: str) -> None:
+    """Refuse what is not as the format demands."""
     if not condition:
         raise ValueError(message)
 
@@ -21,18 +27,21 @@ def need(condition, message):
 class Bytes:
     """Takes fields from the front of some bytes."""
 
-    def __init__(self, data):
+    def __init__(self, data: bytes):
         self.data, self.at = data, 0
 
-    def take(self, n):
+    def take(self, n: int) -> bytes:
+        """The next n bytes."""
         need(self.at + n <= len(self.data), "cut off")
         self.at += n
         return self.data[self.at - n : self.at]
 
-    def u8(self):
+    def u8(self) -> int:
+        """A byte as a number."""
         return self.take(1)[0]
 
-    def varint(self, low=0, high=2**63 - 1):
+    def varint(self, low: int = 0, high: int = 2**63 - 1) -> int:
+        """A number in 7-bit groups, in [low, high]."""
         value, byte, groups = 0, 128, 0
         while byte & 128:
             byte = self.u8()
@@ -43,27 +52,31 @@ class Bytes:
         need(low <= value <= high, f"{value} is not in {low}..{high}")
         return value
 
-    def left(self):
+    def left(self) -> bytes:
+        """All that is left."""
         return self.data[self.at :]
 
-    def blocks(self):
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Blocks up to the end."""
         while self.at < len(self.data):
             kind, content = self.u8(), self.take(self.varint())
             yield kind, content
             need(kind < 128, f"unknown required block {kind}")  # none is defined so far
 
-    def checksum(self, start):
+    def checksum(self, start: int) -> None:
+        """The CRC-32 of everything from `start` on."""
         crc = zlib.crc32(self.data[start : self.at])
         need(crc == int.from_bytes(self.take(4), "little"), "wrong checksum")
 
 
-def read_header(f):
+def read_header(f: Bytes) -> Header:
+    """Section 3."""
     start = f.at
     need(f.take(6) == b"\x89ANC\r\n", "not a .anc file")
     need(f.u8() >> 4 == 1, "unknown major version")
     body = Bytes(f.take(f.varint(0, 65536)))
     f.checksum(start)
-    h = {"sample_rate": body.varint(1, 768000), "hop_length": body.varint(1, 2**20)}
+    h: Header = {"sample_rate": body.varint(1, 768000), "hop_length": body.varint(1, 2**20)}
     byte = body.u8()
     h["channels"] = (byte & 31) + 1
     h["streams"] = -(-h["channels"] // ((byte >> 5) + 1))
@@ -95,7 +108,7 @@ def read_header(f):
     return h
 
 
-def fixed(data, widths, count):
+def fixed(data: bytes, widths: Sequence[int], count: int) -> list[list[int]]:
     """Codes in fixed width, codebook after codebook."""
     need(len(data) == -(-count * sum(widths) // 8), "length of fixed-width codes")
     bits = int.from_bytes(data, "big")
@@ -112,11 +125,11 @@ def fixed(data, widths, count):
 class Decoder:
     """The range decoder."""
 
-    def __init__(self, data):
+    def __init__(self, data: bytes):
         self.data, self.at, self.range = data, 4, 2**32 - 1
         self.code = int.from_bytes((data + bytes(4))[:4], "big")
 
-    def symbol(self, frequencies):
+    def symbol(self, frequencies: Sequence[tuple[int, int]]) -> int:
         """Index in a sequence of (start, size); the total is the end of the last."""
         total = frequencies[-1][0] + frequencies[-1][1]
         step = self.range // total
@@ -136,7 +149,8 @@ class Decoder:
         return low
 
 
-def shares(sizes):
+def shares(sizes: Any) -> list[tuple[int, int]]:
+    """(start, size) of each symbol."""
     sizes = np.asarray(sizes, dtype=np.int64)
     return list(zip((np.cumsum(sizes) - sizes).tolist(), sizes.tolist(), strict=True))
 
@@ -144,7 +158,7 @@ def shares(sizes):
 class Counts:
     """Adaptive statistics of one codebook (section 7)."""
 
-    def __init__(self, size, parameter):
+    def __init__(self, size: int, parameter: int):
         need(parameter & 15 <= 12 and parameter < 32, "parameter")
         self.step = 2 ** ((parameter & 15) - 1) if parameter & 15 and size <= 4096 else 0
         self.repeats = parameter & 16
@@ -152,7 +166,8 @@ class Counts:
         self.flags = {False: [1, 1], True: [1, 1]}
         self.was_repeat = False
 
-    def segment(self, decoder, before, above):
+    def segment(self, decoder: Decoder, before: int | None, above: int) -> int:
+        """Decode one segment."""
         if before is None:
             self.was_repeat = False
         if self.repeats and before is not None:
@@ -171,7 +186,7 @@ class Counts:
 class Table:
     """Static statistics of one codebook (section 6)."""
 
-    def __init__(self, f):
+    def __init__(self, f: Bytes):
         self.size, p, a = f.varint(2, 8192), f.varint(1, 256), f.varint(1, 256)
         above = f.varint(1, 8192)
         self.before, self.above, self.a = f.take(self.size + 1), f.take(above), a
@@ -179,7 +194,8 @@ class Table:
         self.rows = np.frombuffer(f.take(2 * p * a * self.size), "<u2").reshape(p * a, self.size)
         need((self.rows.sum(1, dtype=int) == 65536).all() and self.rows.min() > 0, "row")
 
-    def segment(self, decoder, before, above):
+    def segment(self, decoder: Decoder, before: int | None, above: int) -> int:
+        """Decode one segment."""
         b = self.before[self.size if before is None else before]
         if before is not None and self.repeat[b]:
             if decoder.symbol([(0, self.repeat[b]), (self.repeat[b], 65536 - self.repeat[b])]) == 0:
@@ -187,7 +203,7 @@ class Table:
         return decoder.symbol(shares(self.rows[b * self.a + self.above[above]]))
 
 
-def read_tables(data):
+def read_tables(data: bytes) -> tuple[bytes, list[Table]]:
     """Identity and tables of a file of tables."""
     need(data[:7] == b"\x89ANT\r\n\x01", "not tables")
     body = zlib.decompress(data[7:])
@@ -195,7 +211,10 @@ def read_tables(data):
     return hashlib.sha256(body).digest()[:8], [Table(f) for _ in range(f.varint(1, 64))]
 
 
-def payload(data, flags, n_q, frames, h, tables):
+def payload(
+    data: bytes, flags: int, n_q: int, frames: int, h: Header, tables: tuple[bytes, list[Table]] | None
+) -> list[list[int]]:
+    """Section 5: the codes of each codebook."""
     count, mode = h["streams"] * frames, flags & 15
     widths = h["widths"][:n_q]
     if mode == 0:
@@ -204,28 +223,29 @@ def payload(data, flags, n_q, frames, h, tables):
     f = Bytes(data)
     if mode == 1:
         need(tables and tables[0] == h["tables"], "the tables of the model are needed")
-        make = tables[1].__getitem__
+        assert tables is not None
+        statistics: list[Any] = list(tables[1])
     else:
         need(mode == 2, f"unknown mode {mode}")
         parameter = f.u8()
-        make = lambda k: Counts(h["sizes"][k], parameter)  # noqa: E731
+        statistics = [Counts(size, parameter) for size in h["sizes"]]
     savings = [] if flags & 16 else [f.varint() for _ in widths]
     lengths = [-(-count * w // 8) - saved for w, saved in zip(widths, savings, strict=False)]
     need(flags & 16 or (min(lengths) * 16 >= count and sum(lengths) == len(f.left())), "lengths")
     joined = Decoder(f.left()) if flags & 16 else None
     need(joined is None or len(f.left()) * 16 >= count * n_q, "too short")
-    layers = []
+    layers: list[list[int]] = []
     for k in range(n_q):
         run = b"" if joined else f.take(lengths[k])
         if not joined and not savings[k]:
             layers += fixed(run, widths[k : k + 1], count)
             continue
-        decoder, statistics, codes = joined or Decoder(run), make(k), []
+        decoder, codes = joined or Decoder(run), list[int]()
         for i in range(count):
             before = codes[-1] >> h["sf"][k] if i % frames else None
             above = layers[k - 1][i] >> h["sf"][k - 1] if k else 0
             need(not k or above < h["sizes"][k - 1], "code above")
-            x = statistics.segment(decoder, before, above)
+            x = statistics[k].segment(decoder, before, above)
             low = 0
             if h["sf"][k] and x != h["sizes"][k] - 1:
                 low = decoder.symbol([(v, 1) for v in range(1 << h["sf"][k])])
@@ -236,7 +256,9 @@ def payload(data, flags, n_q, frames, h, tables):
     return layers
 
 
-def read_packet(f, h, number, expected, tables):
+def read_packet(
+    f: Bytes, h: Header, number: int, expected: int, tables: tuple[bytes, list[Table]] | None
+) -> NDArray[np.int64] | None:
     """Codes [S, K, T] of the packet that begins here, or None for a redundant one."""
     start = f.at
     f.take(2)
@@ -260,19 +282,19 @@ def read_packet(f, h, number, expected, tables):
     return np.array(layers).reshape(n_q, h["streams"], frames).transpose(1, 0, 2)
 
 
-def read(data, tables=None):
+def read(data: bytes, tables: bytes | None = None) -> tuple[Header, NDArray[np.int64]]:
     """Header (dict) and codes [S, K, T] of a whole file; `tables` are the bytes of a file of tables."""
     f = Bytes(data)
     h = read_header(f)
     header = data[: f.at]
-    tables = tables and read_tables(tables)
+    entropy = read_tables(tables) if tables else None
     pieces, number, expected = [np.zeros((h["streams"], h["codebooks"], 0), int)], 0, 0
     while data[f.at : f.at + 2] != b"\xf1\x65":
         if data[f.at : f.at + 2] == header[:2]:
             need(f.take(len(header)) == header, "another header")
             continue
         need(data[f.at : f.at + 2] == b"\xf1\x9a", "no packet here")
-        codes = read_packet(f, h, number, expected, tables)
+        codes = read_packet(f, h, number, expected, entropy)
         number += 1
         if codes is not None:
             pieces.append(codes)
