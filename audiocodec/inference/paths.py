@@ -24,7 +24,7 @@ Array = NDArray[Any]
 Product = Callable[[Array, Array], Array]
 
 ROWS = 128  # at a time: fewer cost calls, more leave the cache
-SPARE = 4  # candidates beyond those that are kept: the more, the surer float32 is that no other was better
+SPARE = 1  # candidates beyond those that are kept: the next best shows whether float32 can tell them apart
 
 
 @dataclass(frozen=True, eq=False)

@@ -226,8 +226,6 @@ class ResidualQuantizer(Quantizer):
 
     def encode_rows(self, rows: Tensor, n_q: int, kept: Tensor | None = None) -> Tensor:
         if self.beam > 1:
-            if self._live is not None and kept is None:
-                return self._live.best_paths(rows, n_q, self.beam)
             lengths = None if kept is None else kept[:, :n_q].sum(dim=1)
             return best_paths(rows, self.points(n_q, rows.dtype), self.beam, lengths, self._held_points)
         if self._live is not None and len(rows) <= MAX_ROWS:
