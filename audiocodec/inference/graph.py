@@ -85,52 +85,67 @@ class GraphOps:
     # -- the operations of ArrayOps ------------------------------------------------------------------------------------
 
     def linear(self, x: Value, weight: Array, bias: Array | None = None) -> Value:
+        """See ArrayOps."""
         y = self.node("MatMul", x, weight)
         return y if bias is None else y + bias
 
     def join(self, parts: Sequence[Value], axis: int) -> Value:
+        """See ArrayOps."""
         return self.node("Concat", *parts, axis=axis)
 
     def cut(self, x: Value, start: int | None, stop: int | None, step: int = 1) -> Value:
+        """See ArrayOps."""
         bounds = self.integers(start or 0), self.integers(END if stop is None else stop)
         return self.node("Slice", x, *bounds, self.integers(1), self.integers(step))
 
     def tail(self, x: Value, frames: int) -> Value:
+        """See ArrayOps."""
         return self.cut(x, -frames if frames else END, None)
 
     def split(self, x: Value, parts: int) -> list[Value]:
+        """See ArrayOps."""
         return self.node("Split", x, outputs=parts, axis=2, num_outputs=parts)
 
     def regroup(self, x: Value, width: int) -> Value:
+        """See ArrayOps."""
         return self.node("Reshape", x, self.integers(0, -1, width))
 
     def swap(self, x: Value) -> Value:
+        """See ArrayOps."""
         return self.node("Transpose", x, perm=[0, 2, 1])
 
     def log(self, x: Value) -> Value:
+        """See ArrayOps."""
         return self.node("Log", x)
 
     def sqrt(self, x: Value) -> Value:
+        """See ArrayOps."""
         return self.node("Sqrt", x)
 
     def power(self, x: Value, exponent: float) -> Value:
+        """See ArrayOps."""
         return self.node("Pow", x, float(exponent)) if exponent != 1 else x
 
     def magnitude(self, x: Value) -> Value:
+        """See ArrayOps."""
         return self.node("Abs", x)
 
     def tanh(self, x: Value) -> Value:
+        """See ArrayOps."""
         return self.node("Tanh", x)
 
     def sin(self, x: Value) -> Value:
+        """See ArrayOps."""
         return self.node("Sin", x)
 
     def elu(self, x: Value) -> Value:
+        """See ArrayOps."""
         if not self.exact:
             return self.node("Elu", x)
         return self.node("Max", x, 0.0) + (self.node("Exp", self.node("Min", x, 0.0)) - 1.0)
 
     def gelu(self, x: Value) -> Value:
+        """See ArrayOps."""
         if self.exact:
             return x * self._normal_cdf(x)
         return x * 0.5 * (self.node("Erf", x * math.sqrt(0.5)) + 1.0)
@@ -147,9 +162,11 @@ class GraphOps:
         return self.node("Gather", cdf, index) + self.node("Gather", density, index) * d * series
 
     def layer_norm(self, x: Value, weight: Array, bias: Array, epsilon: float) -> Value:
+        """See ArrayOps."""
         return self.node("LayerNormalization", x, weight, bias, axis=-1, epsilon=epsilon)
 
     def depthwise(self, x: Value, taps: Array, bias: Array) -> Value:
+        """See ArrayOps."""
         if not self.exact:
             kernel = np.ascontiguousarray(taps.T[:, None])
             return self.swap(self.node("Conv", self.swap(x), kernel, bias, group=taps.shape[1]))
@@ -160,6 +177,7 @@ class GraphOps:
         return y + bias
 
     def conv(self, x: Value, taps: Array, bias: Array, stride: int, dilation: int) -> Value:
+        """See ArrayOps."""
         if not self.exact:
             kernel = np.ascontiguousarray(taps.transpose(2, 1, 0))
             y = self.node("Conv", self.swap(x), kernel, bias, strides=[stride], dilations=[dilation])
@@ -172,6 +190,7 @@ class GraphOps:
         return y + bias
 
     def nearest(self, x: Value, table: Table) -> Value:
+        """See ArrayOps."""
         scores = self.node("Sub", table.offsets, self.node("MatMul", x, np.ascontiguousarray(table.points.T)))
         return self.node("ArgMin", scores, axis=-1, keepdims=0)
 
@@ -200,12 +219,15 @@ class GraphOps:
         return self.swap(self.node("Reshape", rows, shape))
 
     def take(self, points: Array, index: Value) -> Value:
+        """See ArrayOps."""
         return self.node("Gather", points, index)
 
     def stack(self, codes: Sequence[Value]) -> Value:
+        """See ArrayOps."""
         return self.node("Concat", *(self.node("Unsqueeze", some, self.integers(1)) for some in codes), axis=1)
 
     def layer_of(self, codes: Value, index: int) -> Value:
+        """See ArrayOps."""
         return self.node("Gather", codes, np.array(index, np.int64), axis=1)
 
     def present(self, codes: Value) -> Value:
@@ -215,6 +237,7 @@ class GraphOps:
         return self.node("Unsqueeze", self.node("Cast", first, to=kind), self.integers(2))
 
     def grid_codes(self, x: Value, levels: Sequence[int], strides: Sequence[int]) -> Value:
+        """See ArrayOps."""
         n = np.array(levels, self.dtype)
         places = (self.tanh(x) + 1.0) * (n / 2) - 0.5
         steps = self.node("Min", self.node("Max", self.node("Round", places), 0.0), n - 1)
@@ -222,6 +245,7 @@ class GraphOps:
         return self.node("ReduceSum", whole * np.array(strides, np.int64), self.integers(2), keepdims=0)
 
     def grid_points(self, codes: Value, levels: Sequence[int], strides: Sequence[int]) -> Value:
+        """See ArrayOps."""
         places = self.node("Div", self.node("Unsqueeze", codes, self.integers(2)), np.array(strides, np.int64))
         steps = self.node("Mod", places, np.array(levels, np.int64))
         kind = helper.np_dtype_to_tensor_dtype(self.dtype)
