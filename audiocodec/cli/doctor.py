@@ -164,12 +164,19 @@ def decodes_tone(folder: Path) -> bool:
     return decoded.shape == tone.shape and bool(torch.isfinite(decoded).all())
 
 
+def light_backends() -> list[Literal["numpy", "onnx"]]:
+    """What else than torch computes networks here."""
+    has_onnx = all(importlib.util.find_spec(name) is not None for name in ("onnx", "onnxruntime"))
+    return ["numpy", "onnx"] if has_onnx else ["numpy"]
+
+
 def check_codes(folder: Path) -> Check:
     """Code a few seconds in several ways, which must give the same codes; count how many float32 gives otherwise."""
     import torch
 
     from .. import equality, speed
     from ..codec import Codec
+    from ..inference import InferenceCodec
 
     codec = Codec.from_pretrained(folder)
     wavs = [speed.signal(codec, seconds, seed)[0] for seed, seconds in enumerate((3.0, 1.3, 0.4))]
@@ -179,6 +186,9 @@ def check_codes(folder: Path) -> Check:
         "in pieces": [equality.pushed(codec, wav, 1009) for wav in wavs],
         "in a pool": equality.pooled(codec, wavs),
     }
+    for backend in light_backends():
+        light = InferenceCodec.from_pretrained(folder, backend=backend)
+        ways[f"by {backend}"] = [torch.from_numpy(light.encode(wav[None])[0]) for wav in wavs]
     frames = sum(codes.shape[-1] for codes in expected)
     name, wrong = f"{folder.name} codes", {way: equality.differing(expected, found)[1] for way, found in ways.items()}
     if any(wrong.values()):
