@@ -13,7 +13,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "Codec": "codec",
     "DecoderPool": "pool",
+    "DecoderState": "streaming",
     "EncoderPool": "pool",
+    "EncoderState": "streaming",
     "Reconstruction": "codec",
     "StreamingDecoder": "streaming",
     "StreamingEncoder": "streaming",
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from .codec import Codec, Reconstruction
     from .compress import compress, decompress
     from .pool import DecoderPool, EncoderPool
-    from .streaming import StreamingDecoder, StreamingEncoder
+    from .streaming import DecoderState, EncoderState, StreamingDecoder, StreamingEncoder
 
 
 def __getattr__(name: str) -> Any:

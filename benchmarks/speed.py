@@ -136,7 +136,10 @@ def table(results: dict[str, Any]) -> str:
             )
         lines.append("")
     facts = describe()
-    return "\n".join([*lines, *(f"- {key}: {facts[key]}" for key in ("date", "processor", "packages"))]) + "\n"
+    loads = [f"{part.replace('-', ' with ')} thread(s) {load:.1f}" for part, load in results["load"].items()]
+    lines += [f"- {key}: {facts[key]}" for key in ("date", "processor", "packages")]
+    lines.append(f"- processes that wanted to run, on average (above the cores: slow): {', '.join(loads)}")
+    return "\n".join(lines) + "\n"
 
 
 def offline_table(rows: dict[str, Any], threads: int, memory: dict[str, Any]) -> list[str]:
@@ -213,6 +216,7 @@ def main() -> None:
                 case _:
                     figures = measure_hour(options.hour)
             results[f"{part}-{threads}"] = figures
+            results.setdefault("load", {})[f"{part}-{threads}"] = os.getloadavg()[0]
             path.write_text(json.dumps(results, indent=1) + "\n")
             options.out.with_suffix(".md").write_text(table(results))
     print(table(results))

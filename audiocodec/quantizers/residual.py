@@ -67,9 +67,8 @@ class ResidualQuantizer(Quantizer):
         stages = [method(codebook_size, codebook_dim or dim) for _ in range(n_q)]
         self.stages = nn.ModuleList(stages if codebook_dim is None else [Factorised(stage, dim) for stage in stages])
         self.wiring, self.beam = wiring, beam
-        self._held: list[Table | None] = []
+        self._held, self._held_points = list[Table | None](), list[Points]()
         self._live: LiveSearch | None = None
-        self._held_points: list[Points] = []
         if wiring == "joint" and not all(isinstance(stage, VectorQuantizer) for stage in self.stages):
             raise ConfigError("joint wiring gives the projections inside a stage no gradient; use wiring='per_stage'")
 
@@ -156,8 +155,7 @@ class ResidualQuantizer(Quantizer):
         self._held = [stage.table(dtype) for stage in self._stages()]
         for table in filter(None, self._held):
             table.held = True
-        points = self.points(self.n_q, dtype)
-        self._live = LiveSearch.of(self._held, points)
+        self._live = LiveSearch.of(self._held, points := self.points(self.n_q, dtype))
         if points[0].device.type == "cpu" and dtype == torch.float64:
             self._held_points = [Points(table.numpy()) for table in points]
 

@@ -36,7 +36,7 @@ class Voice:
     def __init__(self, url: str, pcm: np.ndarray, sample_rate: int, draw: random.Random):
         self.url, self.pcm, self.rate, self.draw = url, pcm, sample_rate, draw
         self.latencies_ms: list[float] = []
-        self.calls = self.refused = self.lost = 0
+        self.calls = self.refused = self.lost = self.cut_off = 0
 
     async def talk(self, session: aiohttp.ClientSession, until: float, churn_s: float | None) -> None:
         """Call again and again until the time is over."""
@@ -52,6 +52,8 @@ class Voice:
                     raise
                 self.refused += 1
                 await asyncio.sleep(0.5)
+            except (ConnectionError, aiohttp.ClientError):
+                self.cut_off += 1
 
     async def _call(self, ws: aiohttp.ClientWebSocketResponse, end: float) -> None:
         departures: dict[int, float] = {}
@@ -141,6 +143,7 @@ async def run(options: argparse.Namespace, port: int) -> dict[str, object]:
         "latency_p50_ms": median(latencies),
         "latency_p99_ms": speed.percentile(latencies, 0.99),
         "samples_lost": sum(voice.lost for voice in voices),
+        "cut_off": sum(voice.cut_off for voice in voices),
         "voices_left": left,
         "memory_mb": memory,
         "refusals": refused,
@@ -176,15 +179,17 @@ def table(results: dict[str, dict]) -> str:
         "Server and clients on one machine, 20 ms a message, encoder and decoder; latency from sending a frame to "
         "hearing its first sample, of which 20 ms are the codec's.",
         "",
-        "| voices | seconds | new call every | frames heard | p50 ms | p99 ms | samples lost | memory, MB |",
-        "|---:|---:|---|---:|---:|---:|---:|---|",
+        "| voices | seconds | new call every | calls | cut off | frames heard | p50 ms | p99 ms | samples lost "
+        "| memory, MB |",
+        "|---:|---:|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in results.values():
         memory = row["memory_mb"]
         early = memory[min(len(memory) - 1, 2)][1]  # after the first half minute
         churn = f"{row['churn_s']:g} s" if row["churn_s"] else "-"
         lines.append(
-            f"| {row['voices']}{' (fast)' if row['fast'] else ''} | {row['seconds']:g} | {churn} | {row['frames']:,} "
+            f"| {row['voices']}{' (fast)' if row['fast'] else ''} | {row['seconds']:g} | {churn} | {row['calls']} "
+            f"| {row['cut_off']} | {row['frames']:,} "
             f"| {row['latency_p50_ms']:.1f} | {row['latency_p99_ms']:.1f} | {row['samples_lost']} "
             f"| {early:.0f} to {memory[-1][1]:.0f} |"
         )
