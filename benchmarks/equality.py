@@ -93,7 +93,7 @@ def report(rows: list[dict], codec_name: str) -> str:
     lines = [
         "# Codes of the same audio, computed in different ways",
         "",
-        f"`{codec_name}`, {hours:.2f} h of speech, encoder in {rows[-1]['precision']}; every frame of every way "
+        f"`{codec_name}`, {hours:.2f} h of speech, encoder in {rows[-1]['precision']}, beam {rows[-1]['beam']}; every frame of every way "
         "compared with the recording encoded whole, alone, on one thread. `python -m benchmarks.equality`.",
         "",
         "| way | frames compared | frames with any other code |",
@@ -123,8 +123,12 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     path = options.out.with_suffix(".jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    precision = str(codec.frozen().precision).removeprefix("torch.")
-    rows = [r for r in rows if (r["weights"], r["precision"]) == (codec.weights_sha256[:16], precision)]
+    model = {
+        "weights": codec.weights_sha256[:16],
+        "beam": codec.quantizer.beam,
+        "precision": str(codec.frozen().precision).removeprefix("torch."),
+    }
+    rows = [row for row in rows if {key: row.get(key) for key in model} == model]
     done = {row["group"] for row in rows}
     for number, (name, gain, entries) in enumerate(groups(manifest.read(options.manifest), options.hours)):
         if name in done or options.report:
@@ -132,8 +136,7 @@ def main() -> None:
         wavs = [load(entry, codec, gain) for entry in entries]
         counts = group_counts(codec, wavs, number, number % RARE == 0)
         seconds = sum(wav.shape[-1] for wav in wavs) / codec.sample_rate
-        row = {"group": name, "seconds": seconds, "precision": precision, "weights": codec.weights_sha256[:16]}
-        rows.append(row | {"counts": counts})
+        rows.append({"group": name, "seconds": seconds} | model | {"counts": counts})
         with path.open("a") as file:
             file.write(json.dumps(rows[-1]) + "\n")
         print(name, f"{sum(row['seconds'] for row in rows) / 3600:.2f} h", counts, flush=True)
