@@ -93,8 +93,9 @@ def report(rows: list[dict], codec_name: str) -> str:
     lines = [
         "# Codes of the same audio, computed in different ways",
         "",
-        f"`{codec_name}`, {hours:.2f} h of speech, encoder in {rows[-1]['precision']}, beam {rows[-1]['beam']}; every frame of every way "
-        "compared with the recording encoded whole, alone, on one thread. `python -m benchmarks.equality`.",
+        f"`{codec_name}`, {hours:.2f} h of speech, encoder in {rows[-1]['precision']}, beam {rows[-1]['beam']}; "
+        "every frame of every way compared with the recording encoded whole, alone, on one thread. "
+        "`python -m benchmarks.equality`.",
         "",
         "| way | frames compared | frames with any other code |",
         "|---|---:|---:|",
