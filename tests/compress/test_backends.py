@@ -59,8 +59,7 @@ def test_backends_write_the_same_bytes(folder, options) -> None:
         np.testing.assert_allclose(other, decoded[0], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_another_process_writes_the_same_bytes_and_goes_on_with_a_stream(folder, tmp_path, threads) -> None:
+def test_another_process_with_two_threads_writes_the_same_bytes_and_goes_on_with_a_stream(folder, tmp_path) -> None:
     from audiocodec.inference import InferenceCodec
 
     wav, data = wav_of(0.6), compress(wav_of(0.6), sample_rate=22050, model=folder)
@@ -70,6 +69,7 @@ def test_another_process_writes_the_same_bytes_and_goes_on_with_a_stream(folder,
     encoder = StreamingEncoder(codec, batch_size=1)
     begun = encoder.push(wav[None, :1, :5000])
     (tmp_path / "state").write_bytes(encoder.state.to_bytes(codec))
+    threads = "2"  # here it is one
     variables = {f"{name}_NUM_THREADS": threads for name in ("OMP", "OPENBLAS", "MKL")}
     paths = [tmp_path / name for name in ("wav.npy", "a.anc", "state")]
     arguments = [str(argument) for argument in (folder, *paths, threads, tmp_path / "out.npz")]

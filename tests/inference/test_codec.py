@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
 from audiocodec.codec import Codec
@@ -142,21 +143,24 @@ def test_weights_that_do_not_fit_are_refused(codec: Codec, tmp_path) -> None:
         ModelFiles.read(files.folder)
 
 
-def test_nothing_here_or_in_compress_imports_torch() -> None:
+def test_nothing_here_in_compress_or_in_its_commands_imports_torch(tmp_path) -> None:
     script = (
         "import sys, numpy as np, audiocodec\n"
+        "from typer.testing import CliRunner\n"
+        "from audiocodec.cli.main import app\n"
+        "for line in ('compress a.wav', 'decompress a.anc --force'):\n"
+        "    assert CliRunner().invoke(app, line.split()).exit_code == 0, line\n"
         "data = audiocodec.compress(np.zeros(1000, np.float32), sample_rate=16000)\n"
         "assert audiocodec.decompress(data)[0].shape == (1, 1000)\n"
         "from audiocodec import StreamingEncoder\n"
         "sys.exit('imported torch' if 'torch' in sys.modules else 0)\n"
     )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    sf.write(tmp_path / "a.wav", np.zeros(1000), 16000)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
 
 
 def test_shipped_model_agrees_on_speech() -> None:
-    import soundfile as sf
-
     from audiocodec.compress.models import DEFAULT_MODEL
 
     wav, _ = sf.read("egs/samples/librispeech_2002.flac", dtype="float32")
