@@ -232,8 +232,8 @@ def main() -> None:
         )
     text = (
         f"# Speed of residual quantizers\n\n`python -m benchmarks.quantizers`: {about}\n\n{table(rows)}\n"
-        f"Ours is DiVeQ, in training the faster of both wirings. An exhaustive search can hardly be further ahead of a\n"
-        f"peer than the last column says, for it must do the products.\n\n{goals(rows)}\n"
+        f"Ours is DiVeQ, in training the faster of both wirings. An exhaustive search can hardly be further ahead\n"
+        f"of a peer than the last column says, for it must do the products.\n\n{goals(rows)}\n"
     )
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "quantizers.md").write_text(text)
