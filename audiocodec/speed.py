@@ -67,6 +67,7 @@ def pieces(codec: Codec, wav: Tensor) -> Iterator[Tensor]:
 def streaming(codec: Codec, wav: Tensor) -> Streaming:
     """Send `wav` [1, C, L] through one encoder and one decoder as it would come from a microphone."""
     encoded, decoded, both = [], [], []
+    codec.frozen()  # once for all streams of a process
     begin, first = time.perf_counter(), 0.0
     encoder, decoder = StreamingEncoder(codec), StreamingDecoder(codec)
     for piece in pieces(codec, wav):
