@@ -84,12 +84,17 @@ def startup_table(rounds: int, model: str, hardware: str) -> str:
             for name, arguments in work.items():
                 times[name].append(run(arguments))
         made = [Path(folder, f"{backend}.anc").read_bytes() for backend in BACKENDS]
-    lines = ["| command | backend | wall, s | CPU, s |", "|---|---|---:|---:|"]
+    lines = ["| command | backend | wall, s | least wall, s | CPU, s |", "|---|---|---:|---:|---:|"]
     for (command, backend), measured in sorted(times.items()):
         wall, cpu = (statistics.median(part) for part in zip(*measured, strict=True))
-        lines.append(f"| {command} | {backend or '-'} | {wall:.2f} | {cpu:.2f} |")
+        least = min(wall for wall, _ in measured)
+        lines.append(f"| {command} | {backend or '-'} | {wall:.2f} | {least:.2f} | {cpu:.2f} |")
     alike = "are the same, byte for byte" if len(set(made)) == 1 else "DIFFER"
-    notes = f"Whole processes, import of Python included; medians of {rounds} interleaved runs. Model {model}.\n"
+    notes = f"Whole processes, import of Python included; {rounds} interleaved runs, medians unless said otherwise. "
+    notes += (
+        f"Model {model}. Load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: on a machine with other work "
+    )
+    notes += "wall times say little, CPU times much.\n"
     notes += f"The .anc files of {', '.join(BACKENDS)} {alike}.\n"
     return heading("Start-up times", hardware) + "\n".join(lines) + "\n\n" + notes
 

@@ -49,15 +49,19 @@ def load_torch(model: Union[str, Path, "Codec"]) -> "Codec":
 
 
 def _load(model: str | Path, backend: Backend, beam: int | None) -> AnyCodec:
+    if backend == "auto":
+        try:
+            return InferenceCodec.from_pretrained(model, beam=beam)
+        except ModelMismatchError:  # weights in bfloat16, which NumPy does not know; or a fault, which torch tells too
+            backend = "torch"
     if backend == "torch":
         import torch
 
         from ..codec import Codec
 
-        return Codec.from_pretrained(
-            model, precision=torch.float64, beam=beam
-        )  # as the other backends: files shall not differ
-    return InferenceCodec.from_pretrained(model, backend="numpy" if backend == "auto" else backend, beam=beam)
+        # In the precision of the other backends: files shall not differ.
+        return Codec.from_pretrained(model, precision=torch.float64, beam=beam)
+    return InferenceCodec.from_pretrained(model, backend=backend, beam=beam)
 
 
 @lru_cache(maxsize=2)

@@ -46,6 +46,8 @@ def read_weights(folder: Path) -> dict[str, NDArray[Any]]:
         tensors = load_file(path)
     except (OSError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise ModelMismatchError(f"{path}: not readable as safetensors: {error}") from error
+    if strange := [name for name, tensor in tensors.items() if tensor.dtype.kind not in "fiub"]:
+        raise ModelMismatchError(f"{path}: {strange[0]} is {tensors[strange[0]].dtype}, which NumPy does not know")
     return {name: tensor for name, tensor in tensors.items() if tensor.dtype.kind == "f"}
 
 

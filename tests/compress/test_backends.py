@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from audiocodec import StreamingEncoder, compress, decompress
-from audiocodec.errors import ConfigError
+from audiocodec.errors import ConfigError, ModelMismatchError
 from tests.tiny import make_tiny_codec, make_wav
 
 pytest.importorskip("onnxruntime")
@@ -97,3 +97,11 @@ def test_concealment_takes_torch_or_says_that_it_needs_it(folder) -> None:
     assert decompress(data, model=folder, conceal=True)[0].shape == wav_of(0.3).shape
     with pytest.raises(ConfigError, match="concealment needs PyTorch, backend 'numpy'"):
         decompress(data, model=folder, conceal=True, backend="numpy")
+
+
+def test_weights_that_numpy_does_not_know_are_left_to_torch(tmp_path) -> None:
+    folder = make_tiny_codec().save_pretrained(tmp_path / "tiny", dtype=torch.bfloat16)
+    data = compress(wav_of(0.3), sample_rate=22050, model=folder)
+    assert data == compress(wav_of(0.3), sample_rate=22050, model=folder, backend="torch")
+    with pytest.raises(ModelMismatchError, match=r"model\.safetensors"):
+        compress(wav_of(0.3), sample_rate=22050, model=folder, backend="numpy")
