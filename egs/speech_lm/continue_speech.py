@@ -1,4 +1,4 @@
-"""Lets the language model go on where held-out recordings stop, decodes what it says, draws curve and spectrograms.
+"""Lets the language model go on where held-out recordings stop, decodes what it says, draws spectrograms.
 
 python egs/speech_lm/continue_speech.py STORE OUT
 """
@@ -6,7 +6,6 @@ python egs/speech_lm/continue_speech.py STORE OUT
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -26,7 +25,7 @@ from matplotlib import pyplot as plt
 
 
 def main() -> None:
-    """Read the arguments, generate, write recordings and pictures into OUT."""
+    """Read the arguments, generate, write recordings and picture into OUT."""
     args = arguments()
     torch.manual_seed(args.seed)
     store, facts = TokenStore(args.store), json.loads((args.out / "training.json").read_text(encoding="utf-8"))
@@ -53,7 +52,6 @@ def main() -> None:
     for name, some in wavs.items():
         for number, wav in enumerate(some):
             soundfile.write(args.out / f"{name}_{number}.ogg", wav, codec.sample_rate, format="OGG", subtype="OPUS")
-    draw_curve(facts, args.out / "perplexity.png")
     draw_spectrograms(wavs, codec.sample_rate, prompt / float(store.header.frame_rate), args.out / "continuations.png")
 
 
@@ -95,22 +93,6 @@ def decoded(codec: Codec, codes: np.ndarray) -> np.ndarray:
     """Audio [L] of codes [K, T]."""
     wav: np.ndarray = codec.decode(torch.from_numpy(codes.astype(np.int64))[None])[0, 0].numpy()
     return wav
-
-
-def draw_curve(facts: dict[str, Any], path: Path) -> None:
-    """Held-out perplexity over steps, of each codebook, beside what code frequencies alone give."""
-    curve, fig = facts["curve"], plt.figure(figsize=(7, 4))
-    steps = [place["step"] for place in curve]
-    for k in range(facts["model"]["n_q"]):
-        (line,) = plt.plot(steps, [place["codebooks"][k] for place in curve], label=f"codebook {k + 1}")
-        plt.axhline(facts["unigram_perplexity"][k], color=line.get_color(), linestyle=":", linewidth=1)
-    plt.plot(steps, [place["perplexity"] for place in curve], "k", linewidth=2, label="all")
-    plt.yscale("log")
-    plt.xlabel("steps")
-    plt.ylabel("perplexity, held-out items")
-    plt.title("dotted: frequencies of single codes", fontsize=9)
-    plt.legend()
-    fig.savefig(path, dpi=110, bbox_inches="tight")
 
 
 def draw_spectrograms(wavs: dict[str, list[np.ndarray]], sample_rate: int, prompt_s: float, path: Path) -> None:

@@ -14,4 +14,5 @@ export PYTHONPATH=.
 $python egs/speech_lm/voice.py "$manifest" "$speaker" $out/voice.jsonl
 $python -m audiocodec.cli.main tokens $out/voice.jsonl --out $out/tokens --n-q 4
 $python egs/speech_lm/train.py $out/tokens --out $out --steps "$steps" --resume
+$python egs/speech_lm/report.py $out
 $python egs/speech_lm/continue_speech.py $out/tokens $out

@@ -42,8 +42,9 @@ def main() -> None:
         training, args.batch_size, seed=args.seed, epochs=None, position=state.position, drop_last=True
     )
     clock = Clock(state.seconds)
-    steps = range(state.step + 1, args.steps + 1)
-    progress = tqdm(zip(steps, loader, strict=False), total=args.steps, initial=state.step, unit="step")
+    last = min(args.until or args.steps, args.steps)
+    steps = range(state.step + 1, last + 1)
+    progress = tqdm(zip(steps, loader, strict=False), total=last, initial=state.step, unit="step")
     for step, batch in progress:
         torch.manual_seed(args.seed + step)  # of dropout: a run that is stopped and resumed is the same run
         for group in optimizer.param_groups:
@@ -55,7 +56,7 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         progress.set_postfix(perplexity=f"{loss.exp().item():.1f}")
-        if step % args.evaluate_every == 0 or step == args.steps:
+        if step % args.evaluate_every == 0 or step == last:
             state.curve.append(point(step, model, held_out) | {"train": loss.exp().item()})
             save(args.out, model, optimizer, State(step, batch["position"], state.curve, clock.seconds()))
             tqdm.write(f"step {step}: held-out perplexity {state.curve[-1]['perplexity']:.1f}")
@@ -69,6 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--n-q", type=int, default=4, help="codebooks, the first ones")
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--until", type=int, metavar="STEP", help="stop there, on the way to --steps")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--crop-seconds", default="5")
     parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
