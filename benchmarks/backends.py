@@ -1,7 +1,7 @@
 """What the backends cost and whether they agree: start-up times of commands, and codes of hours of speech.
 
     python -m benchmarks.backends startup                  wall and CPU times of whole commands, interleaved
-    python -m benchmarks.backends startup --short          three rounds instead of nine
+    python -m benchmarks.backends startup --rounds 3       fewer of them
     python -m benchmarks.backends codes FOLDER --hours 1   codes of every backend against torch's, frame by frame
     python -m benchmarks.backends codes egs/samples --hours 0.01 --backends numpy
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     startup = commands.add_parser("startup", help="times of commands")
-    startup.add_argument("--short", action="store_true")
+    startup.add_argument("--rounds", type=int, default=9)
     codes = commands.add_parser("codes", help="codes against torch's")
     codes.add_argument("folder", type=Path, help="recordings, searched with subfolders")
     codes.add_argument("--hours", type=float, default=1.0)
@@ -52,7 +52,7 @@ def main() -> None:
         command.add_argument("--hardware", default="2 cores of an AMD EPYC")
     options = parser.parse_args()
     if options.command == "startup":
-        text = startup_table(3 if options.short else 9, options.model, options.hardware)
+        text = startup_table(options.rounds, options.model, options.hardware)
     else:
         text = codes_table(options.folder, options.hours, options.backends, options.model, options.hardware)
     RESULTS.mkdir(parents=True, exist_ok=True)

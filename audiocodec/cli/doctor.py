@@ -4,10 +4,8 @@ import importlib.util
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -203,6 +201,8 @@ def check_codes(folder: Path) -> Check:
 
 def check_writing() -> Iterator[Check]:
     """Check that files can be made in the current and in the temporary folder."""
+    import tempfile
+
     for name, folder in (("writing", Path.cwd()), ("temporary", Path(tempfile.gettempdir()))):
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
@@ -217,6 +217,8 @@ def check_writing() -> Iterator[Check]:
 
 def check_extras() -> Iterator[Check]:
     """Report which packages for training and evaluation are there; without them the rest works."""
+    from importlib import metadata  # slow: not for every command
+
     for extra, packages in OPTIONAL.items():
         missing = [package for package in packages if importlib.util.find_spec(package) is None]
         if missing:
