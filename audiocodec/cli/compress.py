@@ -21,6 +21,10 @@ def compress(
         int | None,
         typer.Option("--beam", metavar="N", help="Paths to follow: 1 is fastest, more sound better. [the model's]"),
     ] = None,
+    packet: Annotated[
+        float | None,
+        typer.Option("--packet", metavar="SECONDS", min=0.001, help="For live pipes: each packet leaves at once. [5]"),
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Text to store.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
@@ -52,6 +56,7 @@ def compress(
                 bitrate=1000 * bitrate if bitrate is not None else None,
                 n_q=n_q,
                 tags=tags,
+                packet_seconds=packet,
                 overwrite=force,
                 progress=progress,
             )

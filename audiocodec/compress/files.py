@@ -135,6 +135,7 @@ def compress_file(
     bitrate: float | None = None,
     n_q: int | None = None,
     tags: Mapping[str, str] | None = None,
+    packet_seconds: float | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     backend: Backend = "auto",
@@ -145,6 +146,7 @@ def compress_file(
         source: path or file object of a recording; a pipe will do.
         target: path or file object; a path gets its name only when the file is whole.
         model, bitrate, n_q, tags, backend: as in `compress`.
+        packet_seconds: length of a packet: short ones, of which each leaves at once, are for live streams. Default: 5.
         overwrite: whether an existing file may be replaced.
         progress: called as progress(seconds done, seconds in all or None).
     Raises:
@@ -161,7 +163,7 @@ def compress_file(
                 file = stack.enter_context(atomic_output(target, overwrite=overwrite))
             else:
                 file = target
-            n_samples, n_bytes = encode(audio, codec, info, file, progress)
+            n_samples, n_bytes = encode(audio, codec, info, file, progress, packet_seconds)
         return _report(source, target, info, n_samples, n_bytes, start, audio.notes)
 
 

@@ -50,6 +50,7 @@ def encode(
     info: StreamInfo,
     file: BinaryIO,
     progress: Progress | None = None,
+    packet_seconds: float | None = None,
 ) -> tuple[int, int]:
     """Code a recording into a .anc file.
 
@@ -60,18 +61,25 @@ def encode(
         info: the header, from `stream_info`.
         file: opened for writing; never sought.
         progress: told after every block.
+        packet_seconds: length of a packet, each of which leaves at once, for live streams; default: 5 s, not at once.
     Returns:
         Samples per channel read, and bytes written.
+    Raises:
+        ConfigError: packets too long for the format.
     """
     encoder = StreamingEncoder(codec, batch_size=info.n_streams, n_q=info.n_q)
     rows = np.minimum(np.arange(info.n_streams * codec.channels), audio.channels - 1)
     resampler = ResampleStream(audio.sample_rate, codec.sample_rate, audio.channels)
-    writer = Writer(file, info, tables=tables_of(codec))
+    packet_frames = None if packet_seconds is None else max(1, round(packet_seconds * info.frame_rate))
+    at_once = (
+        None if packet_frames is None else -(-packet_frames * info.hop_length * audio.sample_rate // info.sample_rate)
+    )
+    writer = Writer(file, info, packet_frames=packet_frames, tables=tables_of(codec))
     n_samples = 0
 
     def counted() -> Iterator[np.ndarray]:
         nonlocal n_samples
-        for block in audio.blocks():
+        for block in audio.blocks(at_once):
             yield block
             n_samples += block.shape[1]
             if progress is not None:
@@ -82,6 +90,9 @@ def encode(
         for block in resample_blocks(counted(), resampler):
             items = block[rows].reshape(info.n_streams, codec.channels, -1)
             writer.write(codec.to_numpy(encoder.push(items)))
+            if packet_frames is not None:
+                writer.flush()
+                file.flush()
         writer.write(codec.to_numpy(encoder.flush()))
     writer.close(n_samples)
     return n_samples, writer.n_bytes
