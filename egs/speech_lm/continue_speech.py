@@ -52,7 +52,7 @@ def main() -> None:
     for name, some in wavs.items():
         for number, wav in enumerate(some):
             soundfile.write(args.out / f"{name}_{number}.ogg", wav, codec.sample_rate, format="OGG", subtype="OPUS")
-    draw_spectrograms(wavs, codec.sample_rate, prompt / float(store.header.frame_rate), args.out / "continuations.png")
+    draw_spectrograms(wavs, codec.sample_rate, prompt / float(store.header.frame_rate), args.out / "continuations.jpg")
 
 
 def arguments() -> argparse.Namespace:
