@@ -76,7 +76,10 @@ class Voice:
             await ws.send_bytes(self.pcm[at : at + size].tobytes())
             sent += size
             await asyncio.sleep(max(0.0, begin + sent / self.rate - time.perf_counter()))
-        await asyncio.sleep(0.5)  # what is on its way
+        for _ in range(200):  # what is on its way
+            if received >= sent - size:
+                break
+            await asyncio.sleep(0.05)
         await ws.close()
         await listener
         self.lost += max(0, sent - size - received)  # the last frame waits in the decoder for the next
