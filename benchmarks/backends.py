@@ -149,6 +149,7 @@ def codes_table(folder: Path, hours: float, backends: Sequence[str], model: str,
     ]
     lines.append(f"| torch | - | - | {seconds / cpu['torch']:.0f} |")
     notes = f"{seconds / 3600:.2f} hours of speech, {n_codes} codes at all codebooks of {model}, encoders in float64.\n"
+    notes += f"Weights {reference.weights_sha256[:8]}, {reference.config.quantizer.beam} paths. "
     notes += f"Samples are decoded from the same codes, of every {DECODED}th recording. Speeds are of CPU time.\n"
     return heading("Codes of the backends", hardware) + "\n".join(lines) + "\n\n" + notes
 
