@@ -55,7 +55,7 @@ class Table:
 
 def block_size(rows: Tensor, table: Table) -> int:
     """Rows to handle at a time on the device of `rows`."""
-    if rows.device.type != "cpu":
+    if rows.device.type != "cpu" or torch.compiler.is_compiling():  # the number of threads would break the graph
         return GPU_BLOCK
     least, most = CPU_ROWS
     return min(max(CPU_SCORES // len(table.points), least), most) * torch.get_num_threads()
