@@ -56,21 +56,24 @@ def without_coding(info: StreamInfo, codes: np.ndarray) -> bytes:
 
 
 def overhead(files: list[tuple[bytes, StreamInfo, np.ndarray]]) -> dict[str, Any]:
-    """Bytes beyond the nominal rate in fixed width, and what is left after entropy coding."""
+    """Bytes in fixed width beyond the codes and beyond the nominal rate (the last frame is padded); with coding."""
     percent, nominal, fixed, small = [], 0.0, 0, 0
     for data, info, codes in files:
         assert info.original_samples is not None
         seconds = info.original_samples / info.original_rate
         plain = len(without_coding(info, codes))
         nominal, fixed, small = nominal + seconds * info.bitrate / 8, fixed + plain, small + len(data)
-        percent.append((seconds, 100 * (plain / (seconds * info.bitrate / 8) - 1)))
-    long = [over for seconds, over in percent if seconds > 5]
+        bits = codes.shape[0] * codes.shape[2] * sum(info.widths)
+        percent.append((seconds, 100 * (8 * plain / bits - 1), 100 * (8 * plain / (seconds * info.bitrate) - 1)))
+    long = np.array([row for row in percent if row[0] > 5])
     info = replace(files[0][1], tables_id=b"")
     return {
         "nominal_bit_s": info.bitrate,
         "recordings": len(files),
         "recordings_over_5_s": len(long),
-        "overhead_percent_of_those": {"largest": round(max(long), 3), "mean": round(float(np.mean(long)), 3)},
+        "largest_overhead_percent_over_codes": round(float(long[:, 1].max()), 3),
+        "largest_overhead_percent_over_nominal_rate": round(float(long[:, 2].max()), 3),
+        "mean_overhead_percent_over_nominal_rate": round(float(long[:, 2].mean()), 3),
         "header_bytes": len(encode_header(info)),
         "header_bytes_naming_tables": len(encode_header(replace(info, tables_id=bytes(8)))),
         "bytes": {"nominal": round(nominal), "fixed_width": fixed, "entropy_coded": small},

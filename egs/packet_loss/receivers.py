@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -138,9 +138,8 @@ class Ours(System):
         return Packetizer(info, redundancy=copies, tables=tables_of(codec))
 
     def send(self, wav: NDArray[np.float32]) -> list[bytes]:
-        sender, codec = self._sender(), _codec(self.model)
-        codes = codec.encode(torch.from_numpy(wav)[None, None], n_q=sender.info.n_q)
-        return sender.push(codes.numpy())
+        sender = self._sender()
+        return sender.push(_codes(self.model, sender.info.n_q, wav.tobytes()))
 
     def receive(self, packets: list[bytes], lost: NDArray[np.bool_]) -> NDArray[np.float32]:
         codec, late = _codec(self.model), int(self.wait or self.copies > 0)
@@ -194,6 +193,13 @@ class OpusCall(System):
         lookahead = int.from_bytes(packets[0], "little")
         encoded = Encoded((packets[1:], lookahead), 0)
         return Opus(self.bitrate).decode_lossy(encoded, lost, self.deep)
+
+
+@lru_cache(maxsize=1)
+def _codes(model: str, n_q: int, wav: bytes) -> NDArray[np.int64]:
+    """Codes of a recording, for all systems that send them."""
+    samples = torch.frombuffer(bytearray(wav), dtype=torch.float32)
+    return _codec(model).encode(samples[None, None], n_q=n_q).numpy()
 
 
 @cache
