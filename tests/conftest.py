@@ -1,6 +1,8 @@
 """Fixtures that many tests share. Torch is imported inside them, so that tests of bytes and settings start at once."""
 
 import os
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,14 @@ if TYPE_CHECKING:
     from audiocodec.codec import Codec
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported; tests are too small for more
+
+
+@pytest.fixture(autouse=True)
+def _denormals_are_kept() -> Iterator[None]:
+    """A run, a benchmark and the codec itself flush denormals; no other test shall inherit that."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

@@ -316,6 +316,5 @@ def read(data: bytes, tables: bytes | None = None) -> tuple[Header, NDArray[np.i
 
 
 if __name__ == "__main__":
-    contents = [open(path, "rb").read() for path in sys.argv[1:]]
-    header, codes = read(*contents)
+    header, codes = read(*(open(path, "rb").read() for path in sys.argv[1:]))
     print(header, codes.shape, hashlib.sha256(codes.astype("<u4").tobytes()).hexdigest(), sep="\n")
