@@ -9,7 +9,8 @@
     python -m benchmarks.tokens scale WORK -o docs/results/tokens_scale.md      what 100,000 hours would take
 
 Each engine is run as a user would run it, in processes of its own; what comes out is kept in WORK/results.json. Memory
-is the resident memory of all processes of the command together, twice a second; Ray's are those of its workers' host.
+is the resident memory of all processes of the command together, Ray's nodes among them; so is processor time, which
+says on a busy machine too what an hour of audio costs.
 For two processes on CPUs `accelerate launch` needs MPI; without it torchrun starts the same recipe, and the page says
 so. A short mode is a short DATA.
 """
@@ -55,7 +56,7 @@ def run(engine: str, work: Path, model: str) -> dict[str, Any]:
     with command(engine, store, model) as words:
         start = time.perf_counter()
         process = start_process(words, work / "log.txt")
-        memory = watch(process)
+        memory, cpu_s = watch(process)
         wall_s = time.perf_counter() - start
     opened = TokenStore(store)
     said = [line.partition("; ")[2] for line in (work / "log.txt").read_text().splitlines() if "workers' time" in line]
@@ -67,6 +68,7 @@ def run(engine: str, work: Path, model: str) -> dict[str, Any]:
         "failed": opened.n_failed,
         "hash": opened.hash,
         "memory_mb": memory,
+        "cpu_s": cpu_s,
         "shards_missing": len(pending(store)),
     }
 
@@ -204,15 +206,29 @@ def wait_until(condition: Any, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.2)
 
 
-def watch(process: subprocess.Popen[bytes]) -> list[float]:
-    """Wait for the end; memory (MB) of the process and all below it, at 20, ..., 100 % of the time, and the peak."""
-    samples = []
+def watch(process: subprocess.Popen[bytes]) -> tuple[list[float], float]:
+    """Wait for the end of a command, looking at all processes below this one: those of the command, and Ray's nodes.
+
+    Returns:
+        their memory (MB) together at 20, 40, ..., 100 % of the time, and the peak; and their processor time (s).
+    """
+    samples, cpu_s = [], dict[int, float]()
     while process.poll() is None:
-        family = [process.pid, *children(process.pid)]
+        family = children(os.getpid())
         samples.append(sum(resident_mb(pid) for pid in family))
-        time.sleep(0.5)
-    marks = [samples[min(len(samples) - 1, round(share * (len(samples) - 3)))] for share in (0.2, 0.4, 0.6, 0.8, 1.0)]
-    return [round(mb) for mb in (*marks, max(samples))]
+        cpu_s |= {pid: processor_s(pid) for pid in family}
+        time.sleep(0.25)
+    marks = [samples[min(len(samples) - 1, round(share * (len(samples) - 5)))] for share in (0.2, 0.4, 0.6, 0.8, 1.0)]
+    return [round(mb) for mb in (*marks, max(samples))], sum(cpu_s.values())
+
+
+def processor_s(pid: int) -> float:
+    """Processor time of a process up to now."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def children(pid: int) -> list[int]:

@@ -40,18 +40,18 @@ def speed(work: Path) -> str:
     results = json.loads((work / "results.json").read_text())
     lines = [
         *head(work, "Token extraction: speed"),
-        f"{PROCESSES} processes of one thread, all on one core of an AMD EPYC. The wall time is that of the whole "
-        "command: interpreters, libraries and codec are loaded in it, and Ray starts its workers. The rate while "
-        "coding leaves that out: it is the audio by the time in which workers had a shard in hand.",
+        f"{PROCESSES} processes of one thread on 2 cores of an AMD EPYC, which had other work too: what counts is "
+        "processor time, of all processes of the command from start to end: interpreters, libraries and codec are "
+        "loaded in it, and Ray runs its nodes. `Shard in hand`: wall time of all workers from taking shards to the end.",
         "",
-        "| engine | wall time, s | hours of audio an hour | while coding | MB at 20, 40, ..., 100 % of it | peak MB |",
+        "| engine | processor time, s | hours a core hour | shard in hand, s | MB at 20, 40, ..., 100 % | peak MB |",
         "|---|---:|---:|---:|---|---:|",
     ]
     for engine in ENGINES[:3]:
         r = results[engine]
         memory = " ".join(str(mb) for mb in r["memory_mb"][:-1])
-        rates = f"{3600 * r['hours'] / r['wall_s']:.0f} | {3600 * r['hours'] / (r['worker_s'] / PROCESSES):.0f}"
-        lines.append(f"| {r['name']} | {r['wall_s']:.1f} | {rates} | {memory} | {r['memory_mb'][-1]} |")
+        rate = f"{3600 * r['hours'] / r['cpu_s']:.0f} | {r['worker_s']:.1f}"
+        lines.append(f"| {r['name']} | {r['cpu_s']:.1f} | {rate} | {memory} | {r['memory_mb'][-1]} |")
     lines += ["", "Where the workers' time goes, as each run says at its end:", ""]
     lines += [f"- {results[engine]['name']}: {said}" for engine in ENGINES[:3] for said in results[engine]["said"]]
     if "open" in results:
@@ -89,7 +89,7 @@ def scale(work: Path, hours: float = 100_000.0) -> str:
     results = json.loads((work / "results.json").read_text())
     store, local, opened = TokenStore(work / "local"), results["local"], results["open"]
     header, here = store.header, store.hours
-    per_core = 3600 * local["hours"] / (local["worker_s"] / PROCESSES)
+    per_core = 3600 * local["hours"] / local["cpu_s"]
     decoding = float(re.search(r"decoding took ([\d.]+) %", " ".join(local["said"]))[1]) / 100  # type: ignore[index]
     sources = [Path(request.path) for n in store.shard_numbers for request in read_requests(store.path, n)[1]]
     sources_gb = sum(path.stat().st_size for path in sources) / here / 1e9 * hours
