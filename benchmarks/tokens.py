@@ -39,14 +39,14 @@ from benchmarks.tokens_pages import ENGINES, NAMES, PROCESSES, identity, scale, 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def plan(data: list[str], work: Path, model: str, n_q: int | None) -> None:
+def plan(data: list[str], work: Path, model: str, n_q: int | None, shard_seconds: float | None) -> None:
     """Plan the same store for each engine, with one broken recording in the midst of a copy of the manifest."""
     work.mkdir(parents=True, exist_ok=True)
     (work / "broken.flac").write_bytes(b"fLaC\0\0\0\x22" + bytes(200))
     broken = work / "broken.jsonl"
     broken.write_text(json.dumps({"path": "broken.flac", "duration": 5.0}) + "\n")
     for engine in ENGINES:
-        begin(work / engine, [*data, broken], model, n_q=n_q)
+        begin(work / engine, [*data, broken], model, n_q=n_q, shard_seconds=shard_seconds)
 
 
 def run(engine: str, work: Path, model: str) -> dict[str, Any]:
@@ -262,11 +262,12 @@ def main() -> None:
     parser.add_argument("paths", nargs="+", type=Path, help="[DATA ...] WORK")
     parser.add_argument("--model", default="speech-16k")
     parser.add_argument("--n-q", type=int)
+    parser.add_argument("--shard-seconds", type=float, help="of plan; default as in `audiocodec tokens`")
     parser.add_argument("-o", "--output", type=Path, help="of speed, identity and scale: the page to write")
     options = parser.parse_args()
     *data, work = options.paths
     if options.part == "plan":
-        plan([str(path) for path in data], work, options.model, options.n_q)
+        plan([str(path) for path in data], work, options.model, options.n_q, options.shard_seconds)
         (work / "places.json").write_text(json.dumps([*(str(p.absolute()) for p in data), str(work / "broken.jsonl")]))
         print(f"{len(read_plans(work / 'local')[0].shards)} shards")
     elif options.part in ("speed", "identity", "scale"):

@@ -42,7 +42,7 @@ def speed(work: Path) -> str:
         *head(work, "Token extraction: speed"),
         f"{PROCESSES} processes of one thread on 2 cores of an AMD EPYC, which had other work too: what counts is "
         "processor time, of all processes of the command from start to end: interpreters, libraries and codec are "
-        "loaded in it, and Ray runs its nodes. `Shard in hand`: wall time of all workers from taking shards to the end.",
+        "loaded in it, and Ray runs its nodes. `Shard in hand`: wall time of workers from taking a shard to its end.",
         "",
         "| engine | processor time, s | hours a core hour | shard in hand, s | MB at 20, 40, ..., 100 % | peak MB |",
         "|---|---:|---:|---:|---|---:|",

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -64,12 +64,10 @@ class Plan:
         """Of audio, as far as known beforehand."""
         return sum(self.seconds)
 
-    def same_work(self, other: Self) -> bool:
-        """Whether two plans want the same of the same recordings; a model may be named in two ways."""
-        return self._work() == other._work()
-
-    def _work(self) -> tuple[Any, ...]:
-        return self.channels, self.lines_sha256, self.starts, self.counts
+    def wants(self, other: Self, cut_too: bool) -> bool:
+        """Whether two plans want the same of the same recordings, in the same shards if `cut_too`."""
+        same = (self.channels, self.lines_sha256) == (other.channels, other.lines_sha256)
+        return same and (not cut_too or self.starts == other.starts)
 
 
 def make_plan(
@@ -102,7 +100,7 @@ def make_plan(
     try:
         with atomic_output(_plan_path(path, number, ".jsonl"), overwrite=True) as lines:
             plan = _write_lines(lines, requests, path, model, channels, shard_seconds, first)
-            if same := [old for old in earlier if plan.same_work(old)]:
+            if same := [old for old in earlier if plan.wants(old, cut_too=shard_seconds is not None)]:
                 raise _PlannedAlready(same[0])  # the lines are thrown away
             if earlier and not append:
                 raise ConfigError(

@@ -44,6 +44,13 @@ def test_planning_again_changes_nothing(model, manifest, tmp_path):
     assert files_of(tmp_path / "tokens") == before
 
 
+def test_shards_that_are_planned_stay_unless_others_are_asked_for(model, manifest, tmp_path):
+    plan = begin(tmp_path / "tokens", [manifest], str(model), shard_seconds=2.0)
+    assert begin(tmp_path / "tokens", [manifest], str(model)) == plan
+    with pytest.raises(ConfigError, match="is planned from other recordings or settings"):
+        begin(tmp_path / "tokens", [manifest], str(model), shard_seconds=3.0)
+
+
 def test_other_recordings_are_added_only_when_asked(model, manifest, tmp_path):
     begin(tmp_path / "tokens", [manifest], str(model))
     more = tmp_path / "more.jsonl"
