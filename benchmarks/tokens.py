@@ -62,6 +62,7 @@ def run(engine: str, work: Path, model: str) -> dict[str, Any]:
     said = [line.partition("; ")[2] for line in (work / "log.txt").read_text().splitlines() if "workers' time" in line]
     return {
         "wall_s": wall_s,
+        "coding_s": sum(float(re.search(r"processor time ([\d.]+) s", line)[1]) for line in said),  # type: ignore[index]
         "worker_s": sum(float(re.search(r"workers' time ([\d.]+) s", line)[1]) for line in said),  # type: ignore[index]
         "said": said,
         "hours": opened.hours,

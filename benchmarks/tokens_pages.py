@@ -41,19 +41,25 @@ def speed(work: Path) -> str:
     lines = [
         *head(work, "Token extraction: speed"),
         f"{PROCESSES} processes of one thread on 2 cores of an AMD EPYC, which had other work too: what counts is "
-        "processor time, of all processes of the command from start to end: interpreters, libraries and codec are "
-        "loaded in it, and Ray runs its nodes. `Shard in hand`: wall time of workers from taking a shard to its end.",
+        "processor time. That of the command is of all its processes from start to end, with interpreters, libraries "
+        "and codec loaded, Ray's nodes among them; that of coding is of workers from taking a shard to its end (on Ray "
+        "decoding is done elsewhere and not in it).",
         "",
-        "| engine | processor time, s | hours a core hour | shard in hand, s | MB at 20, 40, ..., 100 % | peak MB |",
+        "| engine | command, s | coding, s | hours of audio a core hour | MB at 20, 40, ..., 100 % | peak MB |",
         "|---|---:|---:|---:|---|---:|",
     ]
-    for engine in ENGINES[:3]:
+    for engine in [engine for engine in ENGINES[:3] if engine in results]:
         r = results[engine]
         memory = " ".join(str(mb) for mb in r["memory_mb"][:-1])
-        rate = f"{3600 * r['hours'] / r['cpu_s']:.0f} | {r['worker_s']:.1f}"
+        rate = f"{r['coding_s']:.1f} | {3600 * r['hours'] / r['coding_s']:.0f}"
         lines.append(f"| {r['name']} | {r['cpu_s']:.1f} | {rate} | {memory} | {r['memory_mb'][-1]} |")
     lines += ["", "Where the workers' time goes, as each run says at its end:", ""]
-    lines += [f"- {results[engine]['name']}: {said}" for engine in ENGINES[:3] for said in results[engine]["said"]]
+    lines += [
+        f"- {results[engine]['name']}: {said}"
+        for engine in ENGINES[:3]
+        if engine in results
+        for said in results[engine]["said"]
+    ]
     if "open" in results:
         r = results["open"]
         lines += [
@@ -89,7 +95,7 @@ def scale(work: Path, hours: float = 100_000.0) -> str:
     results = json.loads((work / "results.json").read_text())
     store, local, opened = TokenStore(work / "local"), results["local"], results["open"]
     header, here = store.header, store.hours
-    per_core = 3600 * local["hours"] / local["cpu_s"]
+    per_core = 3600 * local["hours"] / local["coding_s"]
     decoding = float(re.search(r"decoding took ([\d.]+) %", " ".join(local["said"]))[1]) / 100  # type: ignore[index]
     sources = [Path(request.path) for n in store.shard_numbers for request in read_requests(store.path, n)[1]]
     sources_gb = sum(path.stat().st_size for path in sources) / here / 1e9 * hours

@@ -32,6 +32,7 @@ class Progress:
     failed_shards: list[Failed] = field(default_factory=list)
     timings: Timings = field(default_factory=Timings)
     worker_seconds: float = 0.0
+    processor_seconds: float = 0.0
 
     def add(self, result: Report | Failed) -> None:
         """Take in what came of a shard."""
@@ -44,6 +45,7 @@ class Progress:
             self.done_hours += result.marker.seconds / 3600
             self.timings += result.timings
             self.worker_seconds += result.wall_seconds
+            self.processor_seconds += result.processor_seconds
 
     @property
     def seconds(self) -> float:
@@ -74,7 +76,8 @@ class Progress:
         known = (("encoding", t.encoding), ("waiting for audio", t.waiting), ("writing", t.writing))
         parts = [f"{name} {100 * seconds / self.worker_seconds:.1f} %" for name, seconds in known]
         decoding = f"decoding took {100 * t.decoding / self.worker_seconds:.1f} % of it beside"
-        return f"workers' time {self.worker_seconds:.1f} s: {', '.join(parts)}; {decoding}"
+        times = f"workers' time {self.worker_seconds:.1f} s, processor time {self.processor_seconds:.1f} s"
+        return f"{times}: {', '.join(parts)}; {decoding}"
 
 
 def planned_hours(path: Path, shards: list[int]) -> float:

@@ -44,6 +44,7 @@ class Report:
         marker: what it holds.
         timings: where the time went.
         wall_seconds: from start to end.
+        processor_seconds: of this process and its threads meanwhile.
         was_there: nothing had to be done.
     """
 
@@ -51,6 +52,7 @@ class Report:
     marker: Marker
     timings: Timings = field(default_factory=Timings)
     wall_seconds: float = 0.0
+    processor_seconds: float = 0.0
     was_there: bool = False
 
 
@@ -89,7 +91,7 @@ def run_shard(path: Path, shard: int, extractor: Extractor) -> Report:
     folder = path / SHARDS_FOLDER
     if marker := read_marker(folder, shard):
         return Report(shard, marker, was_there=True)
-    begin = time.perf_counter()
+    begin, processor = time.perf_counter(), time.process_time()
     plan, requests = read_requests(path, shard)
     extractor = extractor.for_channels(plan.channels)
     results = extractor.run(requests)
@@ -97,7 +99,8 @@ def run_shard(path: Path, shard: int, extractor: Extractor) -> Report:
     writing = time.perf_counter()
     marker = write_shard(folder, shard, rows, [codes for result in results for codes in result.codes])
     end = time.perf_counter()
-    return Report(shard, marker, replace(extractor.timings, writing=end - writing), end - begin)
+    timings = replace(extractor.timings, writing=end - writing)
+    return Report(shard, marker, timings, end - begin, time.process_time() - processor)
 
 
 def rows_of(request: Request, result: Extracted) -> list[Row]:
