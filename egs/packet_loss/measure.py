@@ -140,7 +140,9 @@ def main() -> None:
                 records += found
                 print(f"{number} of {len(paths)} recordings", file=sys.stderr, flush=True)
     names = {path.name for path in paths}
+    wanted = {(system.name, *point) for system in [*CURVES, *WAYS] for point in points(system)}
     current = [r for r in records if versions.get(r["system"]) == r["version"] and r["file"] in names]
+    current = [r for r in current if (r["system"], r["channel"], r["loss"]) in wanted]
     write_report(current, CURVES, WAYS, versions, options.out)
 
 
