@@ -52,8 +52,8 @@ measures flatter this model beside codecs that were not trained on them; ViSQOL 
 
 For compressing, storing and tokenising speech. Music, several voices at once and strong noise were not trained on and
 come out poorly; languages other than those of the table are less well tried. It sounds rough: above 1 kHz only the
-envelope of the spectrum is coded, its fine structure is made up without a discriminator to judge it. Measures that compare
-with the original do not mind; DistillMOS, which listens without one, puts it far below Opus, AMR-WB and Lyra
+envelope of the spectrum is coded, its fine structure is made up without a discriminator to judge it. Measures that
+compare with the original do not mind; DistillMOS, which listens without one, puts it far below Opus, AMR-WB and Lyra
 (egs/speech_16k/results/extended.md), while speaker similarity and word error rate agree with the others. Do not use
 decoded speech as evidence of who spoke.
 """
