@@ -19,7 +19,7 @@ def stack(name: str = "diveq", beam: int = 4, **options) -> ResidualQuantizer:
 
 
 def error(quantizer: ResidualQuantizer, z: torch.Tensor, n_q: int = 3) -> float:
-    return float((quantizer.decode(quantizer.encode(z, n_q)) - z).square().mean())
+    return float((quantizer.decode(quantizer.encode(z, n_q)) - z).square().mean().detach())
 
 
 def test_a_beam_as_wide_as_all_paths_finds_the_best_of_all_sums():
