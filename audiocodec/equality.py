@@ -38,41 +38,33 @@ def pushed(codec: Codec, wav: Tensor, size: int) -> Tensor:
 
 def pooled(codec: Codec, wavs: Sequence[Tensor], seed: int = 0) -> list[Tensor]:
     """Codes of recordings that begin at different times in one pool and come in pieces of random size."""
-    pool, draw = EncoderPool(codec, capacity=len(wavs)), random.Random(seed)
-    at, parts, streams = [0] * len(wavs), [list[Tensor]() for _ in wavs], dict[int, int]()
-    outside = list(range(len(wavs)))
-    while outside or streams:
-        for index in outside[: draw.randint(0, 3)]:
-            outside.remove(index)
-            streams[index] = pool.add()
-        pieces = {}
-        for index, stream in streams.items():
-            size = draw.choice(PUSHES)
-            pieces[stream] = wavs[index][:, at[index] : at[index] + size]
-            at[index] += size
-        codes = pool.push(pieces)
-        for index, stream in list(streams.items()):
-            parts[index].append(codes[stream])
-            if at[index] >= wavs[index].shape[-1]:
-                parts[index].append(pool.remove(streams.pop(index)))
-    return [torch.cat(some, dim=-1) for some in parts]
+    return _through(EncoderPool(codec, capacity=len(wavs)), wavs, PUSHES, random.Random(seed), at_once=3)
 
 
 def pool_decoded(codec: Codec, codes: Sequence[Tensor], seed: int = 0) -> list[Tensor]:
     """Audio [C, L] of several recordings' codes [K, T], pushed into one pool in pieces of random size."""
-    pool, draw = DecoderPool(codec, capacity=len(codes)), random.Random(seed)
-    at, parts = [0] * len(codes), [list[Tensor]() for _ in codes]
-    streams = {index: pool.add() for index in range(len(codes))}
-    while streams:
+    return _through(DecoderPool(codec, capacity=len(codes)), codes, FRAMES, random.Random(seed), at_once=len(codes))
+
+
+def _through(
+    pool: EncoderPool | DecoderPool, signals: Sequence[Tensor], sizes: Sequence[int], draw: random.Random, at_once: int
+) -> list[Tensor]:
+    """What a pool makes of signals [.., n]: up to `at_once` more begin at every push, each ends when it is through."""
+    at, parts, streams = [0] * len(signals), [list[Tensor]() for _ in signals], dict[int, int]()
+    outside = list(range(len(signals)))
+    while outside or streams:
+        for index in outside[: draw.randint(0, at_once)]:
+            outside.remove(index)
+            streams[index] = pool.add()
         pieces = {}
         for index, stream in streams.items():
-            size = draw.choice(FRAMES)
-            pieces[stream] = codes[index][:, at[index] : at[index] + size]
+            size = draw.choice(sizes)
+            pieces[stream] = signals[index][:, at[index] : at[index] + size]
             at[index] += size
-        wavs = pool.push(pieces)
+        made = pool.push(pieces)
         for index, stream in list(streams.items()):
-            parts[index].append(wavs[stream])
-            if at[index] >= codes[index].shape[-1]:
+            parts[index].append(made[stream])
+            if at[index] >= signals[index].shape[-1]:
                 parts[index].append(pool.remove(streams.pop(index)))
     return [torch.cat(some, dim=-1) for some in parts]
 

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from audiocodec import speed
 from audiocodec.config.quantizer import Method, QuantizerConfig
 from audiocodec.evaluation import environment
 from audiocodec.quantizers import build
@@ -154,15 +153,8 @@ def training(loss: Callable[[Tensor], Tensor], z: Tensor) -> Call:
 
 
 def interleaved(calls: dict[str, Call], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each call; one warm-up round, then every round calls each once."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for round_ in range(rounds + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if round_:
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: median(values) for name, values in times.items()}
+    """Median milliseconds of each call; see speed.interleaved."""
+    return {name: 1e3 * seconds for name, seconds in speed.interleaved(calls, rounds).items()}
 
 
 def table(rows: list[Row]) -> str:

@@ -136,10 +136,11 @@ def _entry(row: Any, folder: Path) -> Entry:
     if not isinstance(rate, int) or not 0 < rate <= 768_000:
         raise ValueError(f"sample_rate: expected whole Hz, got {rate!r}")
     texts = {key: str(row.get(key) or "") for key in ("speaker", "language", "source", "license")}
-    return Entry(_resolve(Path(row["path"]), folder), float(duration), rate, **texts)
+    return Entry(resolve(Path(row["path"]), folder), float(duration), rate, **texts)
 
 
-def _resolve(path: Path, folder: Path) -> Path:
+def resolve(path: Path, folder: Path) -> Path:
+    """Where a manifest's relative path leads: beside the manifest, or in the folder above where it lies only there."""
     beside = folder / path
     if path.is_absolute() or beside.exists():
         return beside

@@ -1,5 +1,6 @@
 """Weights by name, states, and the layers that networks are built of: the arithmetic of ../nn without torch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -56,14 +57,14 @@ class States:
         return longer
 
 
-class Layer:
+class Layer(ABC):
     """One or several steps; `memory` says the shapes of its states, in order."""
 
     memory: Sequence[Shape] = ()
 
+    @abstractmethod
     def step(self, ops: Any, x: Any, states: States) -> Any:
         """Frames in, frames out, as `Streamable.step` in torch."""
-        raise NotImplementedError
 
 
 class Linear(Layer):

@@ -13,7 +13,7 @@ _HOMES = {
     "extract": "extraction",
     "merge": "edit",
     "split": "edit",
-    "TokenItem": "store",
+    "TokenItem": "item",
     "TokenStore": "store",
     "TokenWriter": "writer",
 }
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .extraction import Extractor as Extractor
     from .extraction import extract as extract
     from .header import StoreHeader as StoreHeader
-    from .store import TokenItem as TokenItem
+    from .item import TokenItem as TokenItem
     from .store import TokenStore as TokenStore
     from .writer import TokenWriter as TokenWriter
 

@@ -10,7 +10,8 @@ from ..codec import Codec
 from ..compress.models import load_torch
 from ..errors import ConfigError
 from ..nn.denormals import denormals_flushed
-from .store import TokenItem, TokenStore
+from .item import TokenItem
+from .store import TokenStore
 
 WARM_FRAMES = 256  # decoded before a stretch and thrown away: more than any decoder of ours looks back
 

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from ..audio.reader import ArrayReader, AudioReader
-from ..data.manifest import AUDIO_SUFFIXES, probe
+from ..data.manifest import AUDIO_SUFFIXES, probe, resolve
 from ..errors import AudioError, ConfigError
 
 A = TypeVar("A")
@@ -133,7 +133,7 @@ def _manifest_request(row: Any, folder: Path) -> Request:
             raise ValueError(f"{key}: expected seconds, 0 or more, got {value!r}")
     if not isinstance(row.get("id", ""), str):
         raise TypeError(f"id: expected a text, got {row['id']!r}")
-    return _request(source, _resolve(Path(source), folder), row)
+    return _request(source, resolve(Path(source), folder), row)
 
 
 def _request(source: str, path: Path, row: dict[str, Any]) -> Request:
@@ -148,15 +148,6 @@ def _request(source: str, path: Path, row: dict[str, Any]) -> Request:
         duration=None if offset is None or duration is None else float(duration),
         fields={key: value for key, value in row.items() if key not in _KNOWN},
     )
-
-
-def _resolve(path: Path, folder: Path) -> Path:
-    """Beside the manifest, or in the folder above where it lies only there (as `data.manifest` has it)."""
-    beside = folder / path
-    if path.is_absolute() or beside.exists():
-        return beside
-    above = folder.parent / path
-    return above if above.exists() else beside
 
 
 def _probed(request: Request) -> Request:

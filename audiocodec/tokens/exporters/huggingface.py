@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConfigError
-from ..store import TokenItem, TokenStore
+from ..item import TokenItem
+from ..store import TokenStore
 from .job import Job, check_shard_items, item_facts
 
 _ROWS = 256  # of a row group: what is in memory at once, and what a reader of one row reads

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConfigError
-from ..store import TokenItem, TokenStore
+from ..item import TokenItem
+from ..store import TokenStore
 from ..views import View, first_sizes
 
 EXPORT_FILE = "export.json"

@@ -16,7 +16,7 @@ from typing import BinaryIO, TextIO
 import numpy as np
 
 from ...errors import ConfigError
-from ..store import TokenItem
+from ..item import TokenItem
 from ..views import View, flat
 from .job import Job, check_shard_items
 

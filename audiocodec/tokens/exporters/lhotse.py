@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import AudioError, ConfigError
-from ..store import TokenItem
+from ..item import TokenItem
 from .job import Job, check_shard_items
 
 _FOLDER_ITEMS = 1000  # files of one folder
