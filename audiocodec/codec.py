@@ -48,7 +48,7 @@ class Codec(nn.Module, CodecFacts):
         name: for messages and file headers.
         precision: of the encoder in inference. torch.float32 is about twice as fast on a CPU: codes then still do not
             depend on batch, chunks and threads, which is tried on the spot (frozen.py; float64 is taken where it does
-            not hold), but for about one frame in a thousand they are others than in float64 or on another processor.
+            not hold), but for some frames in ten thousand they are others than in float64 or on another processor.
     """
 
     def __init__(self, config: CodecConfig, name: str = "unnamed", precision: torch.dtype = torch.float64):

@@ -62,7 +62,7 @@ def main() -> None:
     if options.dump:
         np.savez(options.dump, *codes_of(options, options.precision))
         return
-    lines, expected = [], []
+    codec, lines, expected = Codec.from_pretrained(options.model), [], []
     for precision in ("float64", "float32"):
         for name, environment in SETTINGS.items():
             found = elsewhere(options, precision, environment)
@@ -77,8 +77,9 @@ def main() -> None:
         [
             "# Codes on other processors and in another precision",
             "",
-            f"`{options.model}`, {options.hours:g} h of speech; frames with any code other than the first line's, and "
-            "codes. `python -m benchmarks.flips`.",
+            f"`{options.model}` (weights {codec.weights_sha256[:12]}, beam {codec.quantizer.beam}), "
+            f"{float(frames / codec.frame_rate / 3600):.2f} h of speech; frames with any code other than the "
+            "first line's, and codes. `python -m benchmarks.flips`.",
             "",
             "| encoder in | instructions | frames | frames that differ | codes that differ |",
             "|---|---|---:|---:|---:|",
