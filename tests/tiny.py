@@ -9,7 +9,9 @@ from audiocodec.config.codec import CodecConfig, SEANetConfig, SpectralConfig
 from audiocodec.config.quantizer import QuantizerConfig
 
 TINY = {
-    "spectral": SpectralConfig(hop_length=320, latent_dim=8, width=16, encoder_depth=1, decoder_depth=1, kernel_size=3),
+    "spectral": SpectralConfig(
+        hop_length=320, latent_dim=8, width=16, encoder_depth=1, decoder_depth=1, kernel_size=3, scatter=0.25
+    ),
     "seanet": SEANetConfig(strides=(4, 8, 10), latent_dim=8, base_channels=2, kernel_size=3, dilations=(1, 3)),
 }
 

@@ -27,6 +27,10 @@ class SpectralConfig(Frozen):
     kernel_size: Positive = Field(7, description="frames seen by one block's depthwise convolution")
     expansion: Positive = Field(3, description="hidden channels of a block, in widths")
     compression: float = Field(0.5, gt=0, le=1, description="magnitudes are raised to this power inside the networks")
+    scatter: float | None = Field(
+        None, ge=0, lt=1, description="share of the bandwidth from which on the decoder scatters phases; None: nowhere"
+    )
+    scatter_bins: Positive = Field(16, description="bins scattered by the same angle, which keeps bursts together")
 
 
 class SEANetConfig(Frozen):

@@ -138,6 +138,10 @@ class GraphOps:
         """See ArrayOps."""
         return self.node("Sin", x)
 
+    def cos(self, x: Value) -> Value:
+        """See ArrayOps."""
+        return self.node("Cos", x)
+
     def elu(self, x: Value) -> Value:
         """See ArrayOps."""
         if not self.exact:

@@ -83,6 +83,10 @@ class ArrayOps:
         """Sine."""
         return np.sin(x)
 
+    def cos(self, x: Array) -> Array:
+        """Cosine."""
+        return np.cos(x)
+
     def elu(self, x: Array) -> Array:
         """x where positive, exp(x) - 1 elsewhere."""
         return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))

@@ -59,12 +59,17 @@ class SpectralDecoder(Layer):
         self.delay = config.hop_length  # samples
         self.net = _frame_net(weights.at("net"), config.decoder_depth)
         self.linear = Linear(weights.at("linear"))
+        self.scatter = None if config.scatter is None else weights.matrix("scatter")
         basis: Array = lapped_basis(config.hop_length).astype(weights.dtype)
         self.synthesis = Overlap(np.ascontiguousarray(basis.T), config.hop_length)
         self.memory = [*self.net.memory, *self.synthesis.memory]
 
     def step(self, ops: Any, x: Any, states: States) -> Any:
         real, imag = ops.split(self.net.step(ops, x, states), 2)
+        if self.scatter is not None:
+            angle = ops.linear(x, self.scatter)
+            cos, sin = ops.cos(angle), ops.sin(angle)
+            real, imag = real * cos - imag * sin, real * sin + imag * cos
         real = real + self.linear.step(ops, x, states)
         gain = ops.power(_magnitude(ops, real, imag), 1 / self.power - 1)
         hops = self.synthesis.step(ops, ops.join([real * gain, imag * gain], axis=2), states)

@@ -5,12 +5,17 @@ cheaper than waveform convolutions. A linear path runs beside the blocks: the en
 latent, the decoder puts them back. At the first step the pair is thus a plain transform codec that already carries
 waveform and phase, and training improves on it instead of having to find phase from nothing.
 
+What the codes do not carry, the phases of the upper bands, a trained decoder sets alike in frame after frame: the sound
+then repeats every hop, a buzz of 50 Hz where there should be noise or voice. `scatter` turns these phases by angles that
+look random but follow from the latents, so that a decoder needs no random numbers and every stream sounds alike.
+
 Source: ConvNeXt blocks and inverse transform head as in Vocos (Siuzdak 2023, arXiv:2306.00814); power-law compression
-as in speech enhancement (Ephrat et al. 2018, arXiv:1804.03619, sec. 4.1). The linear path is ours.
+as in speech enhancement (Ephrat et al. 2018, arXiv:1804.03619, sec. 4.1). The linear path and the scattered phases are ours.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..config.codec import SpectralConfig
 from ..nn.blocks import ConvNeXtBlock
@@ -20,6 +25,7 @@ from ..nn.stream import Chain, Delayed, State, Streamable
 
 LEVEL = 20.0  # brings speech at usual levels to unit-sized MDCT lines
 DENORMAL = 1e-18
+SCATTER = 20.0  # radians for a latent that moves by one: quiet frames, which move by a tenth, still come out unlike
 FLOOR = 1e-4  # magnitude below which compression turns linear: keeps silence silent and gradients finite
 
 
@@ -86,6 +92,14 @@ class _FrameNet(Streamable):
         return self.output(self.norm(x.transpose(1, 2))), state
 
 
+def _scattering(config: SpectralConfig) -> Tensor:
+    """A fixed map [M, D] from latents to an angle in radians for each bin; neighbours of a group share theirs."""
+    bins, group = config.hop_length, config.scatter_bins
+    angles = SCATTER * torch.randn(-(-bins // group), config.latent_dim).repeat_interleave(group, dim=0)[:bins]
+    angles[: round((config.scatter or 0.0) * bins)] = 0
+    return angles
+
+
 class SpectralEncoder(Streamable):
     """wav [B, 1, T * hop] -> latents [B, D, T]."""
 
@@ -127,11 +141,14 @@ class SpectralEncoder(Streamable):
 class SpectralDecoder(Delayed):
     """latents [B, D, T] -> wav [B, 1, T * hop], lagging by `delay` = one hop."""
 
+    scatter: Tensor | None  # [M, D] radians
+
     def __init__(self, config: SpectralConfig):
         super().__init__()
         self.power, bins = config.compression, config.hop_length
         self.net = _FrameNet(config.latent_dim, 2 * bins, config.decoder_depth, config)
         linear = nn.Linear(config.latent_dim, bins, bias=False)
+        self.register_buffer("scatter", None if config.scatter is None else _scattering(config))
         self.synthesis = LappedSynthesis(bins)
         self.delay = self.synthesis.delay  # samples
         with torch.no_grad():
@@ -154,6 +171,15 @@ class SpectralDecoder(Delayed):
         rows = x.transpose(1, 2)
         spectrum, net = self.net.step(rows, state[0])
         real, imag = spectrum.to(x).chunk(2, dim=-1)
+        if self.scatter is not None:
+            real, imag = self._scattered(rows, real, imag)
         spectrum = torch.cat([real + _project(self.linear, rows), imag], dim=-1)
         wav, synthesis = self.synthesis.step(expand(spectrum, self.power).transpose(1, 2), state[1])
         return wav / LEVEL, (net, synthesis)
+
+    def _scattered(self, rows: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn every bin by the angle that the latents give it."""
+        with torch.autocast(rows.device.type, enabled=False):
+            angle = functional.linear(rows, self.scatter)
+        cos, sin = torch.cos(angle), torch.sin(angle)
+        return real * cos - imag * sin, real * sin + imag * cos

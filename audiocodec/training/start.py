@@ -99,7 +99,9 @@ def start_from(config: TrainConfig, state: TrainState, say: Say) -> int:
             if part == "quantizer":
                 stages = _load_quantizer(state.codec.quantizer, mine, say)
             else:
-                module.load_state_dict(mine)
+                learned = dict(module.named_parameters())  # the rest is drawn anew where the weights are without it
+                fixed = {name: t for name, t in module.state_dict().items() if name not in learned}
+                module.load_state_dict({**fixed, **mine})
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise ModelMismatchError(

@@ -53,12 +53,14 @@ def codec() -> Codec:
     return make_tiny_codec()
 
 
-@pytest.mark.parametrize("kind", ["spectral", "seanet", "seanet elu", "seanet stereo"])
+@pytest.mark.parametrize("kind", ["spectral", "spectral plain", "seanet", "seanet elu", "seanet stereo"])
 def test_networks_agree(kind: str, tmp_path) -> None:
     family, _, variant = kind.partition(" ")
     network = TINY[family]
     if variant == "elu":
         network = network.model_copy(update={"activation": "elu", "decoder_channels": 3})
+    if variant == "plain":
+        network = network.model_copy(update={"scatter": None})
     config = CodecConfig(
         channels=2 if variant == "stereo" else 1, network=network, quantizer=QuantizerConfig(n_q=4, codebook_size=16)
     )
