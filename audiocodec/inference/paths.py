@@ -44,11 +44,6 @@ class Points:
         wide = np.ascontiguousarray(np.concatenate([-self.values.T, np.ones((1, len(halves))), halves[None]]))
         return wide, wide.astype(np.float32)
 
-    @cached_property
-    def reach(self) -> float:
-        """Squared length of the longest point: what rounding errors are proportional to."""
-        return float(np.einsum("kd,kd->k", self.values, self.values).max())
-
 
 def best_paths(
     rows: Array,
@@ -79,8 +74,9 @@ def _best_paths(
     rows: Array, stages: Sequence[Points], width: int, lengths: Array | None, product: Product
 ) -> NDArray[np.int64]:
     left, codes, parents = rows[:, None], [], []  # left [N, paths, D], what a path has yet to code; best path first
+    halves = (left * left).sum(axis=-1) / 2  # of the squared lengths of what is left
     for points in stages:
-        parent, code, left = _extend(left, points, width, product)
+        parent, code, left, halves = _extend(left, halves, points, width, product)
         parents.append(parent)
         codes.append(code)
     out = np.empty((len(rows), len(stages)), np.int64)
@@ -96,39 +92,44 @@ def _best_paths(
 
 
 def _extend(
-    left: Array, points: Points, width: int, product: Product, narrow: bool = True
-) -> tuple[Array, Array, Array]:
-    """The best paths that are one code longer: which path each comes from, its code, what it leaves over."""
+    left: Array, halves: Array, points: Points, width: int, product: Product, narrow: bool = True
+) -> tuple[Array, Array, Array, Array]:
+    """The best paths that are one code longer: which path each comes from, its code, what it leaves over, its error."""
     n, paths, dim = left.shape
     size = len(points.values)
-    halves = (left * left).sum(axis=-1, keepdims=True) / 2
-    extended = np.concatenate([left, halves, np.ones_like(halves)], axis=-1).reshape(n * paths, dim + 2)
     wide, single = points.columns
-    scores = product(extended.astype(np.float32), single) if narrow else extended @ wide
+    extended = np.ones((n, paths, dim + 2), np.float32 if narrow else np.float64)
+    extended[..., :dim] = left
+    extended[..., dim] = halves
+    extended = extended.reshape(n * paths, dim + 2)
+    scores = product(extended, single) if narrow else extended @ wide
     count = min(width + SPARE, paths * size)
     places, worst = _lowest(scores.reshape(n, paths * size), count)
     parent, code = np.divmod(places, size)
-    over = np.take_along_axis(left, parent[..., None], axis=1) - points.values[code]
+    each = np.arange(n)[:, None]
+    over = left[each, parent]
+    over -= points.values[code]
     errors = (over * over).sum(axis=-1) / 2
     order = np.lexsort((places, errors), axis=-1)[:, :width]
-    parent, code = np.take_along_axis(parent, order, axis=1), np.take_along_axis(code, order, axis=1)
-    over = np.take_along_axis(over, order[..., None], axis=1)
+    parent, code, over, errors = parent[each, order], code[each, order], over[each, order], errors[each, order]
     if narrow and count < paths * size:
-        # Whatever is not among the candidates has a float32 score of at least `worst`; how far off that can be is
-        # bounded as in nearest.py, with |row| |point| <= (|row|^2 + |point|^2) / 2.
-        margin = 2 * (dim + 8) * float(np.finfo(np.float32).eps) * (2 * halves.max(axis=1)[:, 0] + points.reach)
-        kept = np.take_along_axis(errors, order[:, -1:], axis=1)[:, 0]
-        unsure = ~(worst - kept > margin)  # also where infinities make it not a number
+        # Whatever is not among the candidates has a float32 score of at least `worst`. Were its error below `kept`, the
+        # last that is kept, then its point would lie within sqrt(2 kept) of a row, |point|^2 <= 2 |row|^2 + 4 kept, and
+        # its score off by (D + 8) eps (|row|^2 + |point|^2) at most (see nearest.py); twice that is left as margin.
+        unit = 2 * (dim + 8) * float(np.finfo(np.float32).eps)
+        kept = errors[:, -1]
+        unsure = ~(worst - kept > unit * (6 * halves.max(axis=1) + 4 * kept))  # also where infinities make it not a number
         if unsure.any():
-            parent[unsure], code[unsure], over[unsure] = _extend(left[unsure], points, width, product, narrow=False)
-    return parent, code, over
+            again = _extend(left[unsure], halves[unsure], points, width, product, narrow=False)
+            parent[unsure], code[unsure], over[unsure], errors[unsure] = again
+    return parent, code, over, errors
 
 
 def _lowest(scores: Array, count: int) -> tuple[NDArray[np.int64], Array]:
     """Places of the `count` lowest scores of each row, and the highest of them. Overwrites `scores`."""
     each, places = np.arange(len(scores)), np.empty((len(scores), count), np.int64)
     for index in range(count):  # argmin is vectorised, partition is not
-        places[:, index] = scores.argmin(axis=1)
-        worst = scores[each, places[:, index]]
-        scores[each, places[:, index]] = np.inf
-    return places, worst
+        if index:
+            scores[each, best] = np.inf
+        places[:, index] = best = scores.argmin(axis=1)
+    return places, scores[each, best]
