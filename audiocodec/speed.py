@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .codec import Codec
 from .pool import DecoderPool, EncoderPool
+from .states import AnyCodec
 from .streaming import StreamingDecoder, StreamingEncoder
 
 FRAME_S = 0.02  # of a push in the streaming figures
@@ -31,7 +32,7 @@ class Streaming:
     first_sample_ms: float  # computing from the first push to the first sample heard, session set-up included
 
 
-def signal(codec: Codec, seconds: float, seed: int = 0) -> Tensor:
+def signal(codec: AnyCodec, seconds: float, seed: int = 0) -> Tensor:
     """A test signal [1, C, L] in the manner of speech: noise in syllables, with pauses. Speed hardly depends on it."""
     generator = torch.Generator().manual_seed(seed)
     t = torch.arange(int(seconds * codec.sample_rate)) / codec.sample_rate
@@ -58,19 +59,26 @@ def offline(codec: Codec, wav: Tensor, rounds: int = 5) -> tuple[float, float]:
     return seconds / took["encode"], seconds / took["decode"]
 
 
-def pieces(codec: Codec, wav: Tensor) -> Iterator[Tensor]:
+def pieces(codec: AnyCodec, wav: Tensor) -> Iterator[Tensor]:
     """`wav` [..., L] in pushes of FRAME_S."""
     size = round(FRAME_S * codec.sample_rate)
     return iter(wav[..., : wav.shape[-1] // size * size].split(size, dim=-1))
 
 
-def streaming(codec: Codec, wav: Tensor) -> Streaming:
-    """Send `wav` [1, C, L] through one encoder and one decoder as it would come from a microphone."""
+def streaming(codec: AnyCodec, wav: Tensor, decoding: AnyCodec | None = None) -> Streaming:
+    """Send `wav` [1, C, L] through one encoder and one decoder as it would come from a microphone.
+
+    Args:
+        codec: encodes, with or without PyTorch.
+        wav: the audio.
+        decoding: decodes; None: `codec`.
+    """
     encoded, decoded, both = [], [], []
-    codec.frozen()  # once for all streams of a process
+    if isinstance(codec, Codec):
+        codec.frozen()  # once for all streams of a process
     begin, first = time.perf_counter(), 0.0
-    encoder, decoder = StreamingEncoder(codec), StreamingDecoder(codec)
-    for piece in pieces(codec, wav):
+    encoder, decoder = StreamingEncoder(codec), StreamingDecoder(decoding or codec)
+    for piece in map(codec.as_wav, pieces(codec, wav)):
         start = time.perf_counter()
         codes = encoder.push(piece)
         middle = time.perf_counter()

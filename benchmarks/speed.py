@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,10 @@ import torch
 
 from audiocodec import Codec, speed
 from audiocodec.audio.io import write_audio
+from audiocodec.errors import ConfigError
 from audiocodec.evaluation.environment import describe
-from benchmarks.speed_contenders import MODEL, contenders, own_settings
+from audiocodec.states import AnyCodec
+from benchmarks.speed_contenders import MODEL, contenders, own_settings, without_torch
 
 PARTS = ("offline", "streaming", "many", "memory", "hour")
 
@@ -55,11 +58,22 @@ def measure_offline(seconds: float, rounds: int) -> dict[str, Any]:
 def measure_streaming(seconds: float) -> dict[str, Any]:
     """A live stream of each of ours, then the same ending in digital silence."""
     rows = {}
-    for name, make in own_settings().items():
-        codec = make()
-        wav = speed.signal(codec, seconds)
-        quiet = torch.cat([wav[..., : codec.sample_rate], torch.zeros_like(wav)], dim=-1)
-        rows[name] = {"speech": asdict(speed.streaming(codec, wav)), "silence": asdict(speed.streaming(codec, quiet))}
+    pairs: dict[str, Callable[[], tuple[AnyCodec, AnyCodec]]] = {
+        name: lambda make=make: (make(),) * 2  # type: ignore[misc]
+        for name, make in own_settings().items()
+    }
+    for name, make in (pairs | without_torch()).items():
+        try:
+            encoding, decoding = make()
+        except ConfigError as error:
+            print(f"{name}: not run: {error}", file=sys.stderr)
+            continue
+        wav = speed.signal(encoding, seconds)
+        quiet = torch.cat([wav[..., : encoding.sample_rate], torch.zeros_like(wav)], dim=-1)
+        figures = {
+            kind: speed.streaming(encoding, x, decoding) for kind, x in {"speech": wav, "silence": quiet}.items()
+        }
+        rows[name] = {kind: asdict(found) for kind, found in figures.items()}
     return rows
 
 

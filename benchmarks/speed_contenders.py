@@ -10,6 +10,8 @@ from torch import Tensor
 from audiocodec import Codec, speed
 from audiocodec.config.codec import CodecConfig, SEANetConfig
 from audiocodec.config.quantizer import QuantizerConfig
+from audiocodec.inference import InferenceCodec
+from audiocodec.inference.backends import Backend
 
 MODEL = "speech-16k"
 DAC_SIZE = CodecConfig(
@@ -59,6 +61,20 @@ def own_settings() -> dict[str, Callable[[], Codec]]:
         settings[f"ours, {MODEL}, float32"] = lambda: shipped(torch.float32)
     settings[f"ours, {MODEL}, float32, beam 1"] = lambda: shipped(torch.float32, 1)
     return settings
+
+
+def without_torch() -> dict[str, Callable[[], tuple[InferenceCodec, InferenceCodec]]]:
+    """Label -> what encodes and what decodes a live stream without PyTorch."""
+
+    def pair(backend: Backend, beam: int | None) -> tuple[InferenceCodec, InferenceCodec]:
+        encoding = InferenceCodec.from_pretrained(MODEL, beam=beam)
+        return encoding, InferenceCodec.from_pretrained(MODEL, backend=backend)
+
+    return {
+        "the same, NumPy": lambda: pair("numpy", None),
+        "the same, NumPy and ONNX Runtime's decoder": lambda: pair("onnx", None),
+        "the same, NumPy and ONNX Runtime's decoder, beam 1": lambda: pair("onnx", 1),
+    }
 
 
 def huggingface(kind: str, seconds: float) -> Contender:

@@ -118,7 +118,8 @@ def _extend(
         # its score off by (D + 8) eps (|row|^2 + |point|^2) at most (see nearest.py); twice that is left as margin.
         unit = 2 * (dim + 8) * float(np.finfo(np.float32).eps)
         kept = errors[:, -1]
-        unsure = ~(worst - kept > unit * (6 * halves.max(axis=1) + 4 * kept))  # also where infinities make it not a number
+        margin = unit * (6 * halves.max(axis=1) + 4 * kept)
+        unsure = ~(worst - kept > margin)  # also where infinities make it not a number
         if unsure.any():
             again = _extend(left[unsure], halves[unsure], points, width, product, narrow=False)
             parent[unsure], code[unsure], over[unsure], errors[unsure] = again
@@ -130,6 +131,6 @@ def _lowest(scores: Array, count: int) -> tuple[NDArray[np.int64], Array]:
     each, places = np.arange(len(scores)), np.empty((len(scores), count), np.int64)
     for index in range(count):  # argmin is vectorised, partition is not
         if index:
-            scores[each, best] = np.inf
-        places[:, index] = best = scores.argmin(axis=1)
-    return places, scores[each, best]
+            scores[each, places[:, index - 1]] = np.inf
+        places[:, index] = scores.argmin(axis=1)
+    return places, scores[each, places[:, -1]]

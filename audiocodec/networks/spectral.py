@@ -5,12 +5,12 @@ cheaper than waveform convolutions. A linear path runs beside the blocks: the en
 latent, the decoder puts them back. At the first step the pair is thus a plain transform codec that already carries
 waveform and phase, and training improves on it instead of having to find phase from nothing.
 
-What the codes do not carry, the phases of the upper bands, a trained decoder sets alike in frame after frame: the sound
-then repeats every hop, a buzz of 50 Hz where there should be noise or voice. `scatter` turns these phases by angles that
-look random but follow from the latents, so that a decoder needs no random numbers and every stream sounds alike.
+What the codes do not carry, the phases of the upper bands, a trained decoder sets alike in frame after frame: the
+sound then repeats every hop, a buzz of 50 Hz where there should be noise or voice. `scatter` turns these phases by
+angles that look random but follow from the latents, so a decoder needs no random numbers and every stream sounds alike.
 
 Source: ConvNeXt blocks and inverse transform head as in Vocos (Siuzdak 2023, arXiv:2306.00814); power-law compression
-as in speech enhancement (Ephrat et al. 2018, arXiv:1804.03619, sec. 4.1). The linear path and the scattered phases are ours.
+as in speech enhancement (Ephrat et al. 2018, arXiv:1804.03619, sec. 4.1). Linear path and scattered phases are ours.
 """
 
 import torch
@@ -55,6 +55,12 @@ def _magnitude(spectrum: Tensor) -> Tensor:
 def _scale(spectrum: Tensor, gain: Tensor) -> Tensor:
     """Real and imaginary parts [..., 2 M] times the gain [..., M] of their bin."""
     return (spectrum.unflatten(-1, (2, -1)) * gain.unsqueeze(-2)).flatten(-2)
+
+
+def _turned(real: Tensor, imag: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Multiply by e^(i angle)."""
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return real * cos - imag * sin, real * sin + imag * cos
 
 
 def _project(linear: nn.Module, rows: Tensor) -> Tensor:
@@ -172,14 +178,13 @@ class SpectralDecoder(Delayed):
         spectrum, net = self.net.step(rows, state[0])
         real, imag = spectrum.to(x).chunk(2, dim=-1)
         if self.scatter is not None:
-            real, imag = self._scattered(rows, real, imag)
+            real, imag = _turned(real, imag, self._angles(rows))
         spectrum = torch.cat([real + _project(self.linear, rows), imag], dim=-1)
         wav, synthesis = self.synthesis.step(expand(spectrum, self.power).transpose(1, 2), state[1])
         return wav / LEVEL, (net, synthesis)
 
-    def _scattered(self, rows: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn every bin by the angle that the latents give it."""
-        with torch.autocast(rows.device.type, enabled=False):
-            angle = functional.linear(rows, self.scatter)
-        cos, sin = torch.cos(angle), torch.sin(angle)
-        return real * cos - imag * sin, real * sin + imag * cos
+    def _angles(self, rows: Tensor) -> Tensor:
+        """By how much every bin of [B, T, M] is turned."""
+        assert self.scatter is not None
+        with torch.autocast(rows.device.type, enabled=False):  # in half precision large angles mean nothing
+            return functional.linear(rows, self.scatter)

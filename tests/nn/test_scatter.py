@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from audiocodec.config.codec import SpectralConfig
-from audiocodec.networks.spectral import SpectralDecoder
+from audiocodec.networks.spectral import SpectralDecoder, _turned
 
 HOP, START, GROUP = 64, 0.25, 8
 
@@ -19,7 +19,7 @@ def decoder() -> SpectralDecoder:
 
 def test_magnitudes_stay_and_low_bins_stay_whole(decoder: SpectralDecoder) -> None:
     rows, real, imag = torch.randn(2, 9, 8), torch.randn(2, 9, HOP), torch.randn(2, 9, HOP)
-    turned_real, turned_imag = decoder._scattered(rows, real, imag)
+    turned_real, turned_imag = _turned(real, imag, decoder._angles(rows))
     torch.testing.assert_close(turned_real**2 + turned_imag**2, real**2 + imag**2)
     low = round(START * HOP)
     assert torch.equal(turned_real[..., :low], real[..., :low])
@@ -28,7 +28,7 @@ def test_magnitudes_stay_and_low_bins_stay_whole(decoder: SpectralDecoder) -> No
 
 def test_bins_of_a_group_turn_together(decoder: SpectralDecoder) -> None:
     rows, ones = torch.randn(1, 50, 8), torch.ones(1, 50, HOP)
-    real, imag = decoder._scattered(rows, ones, torch.zeros_like(ones))
+    real, imag = _turned(ones, torch.zeros_like(ones), decoder._angles(rows))
     groups = torch.complex(real, imag)[..., round(START * HOP) :].unflatten(-1, (-1, GROUP))
     assert torch.equal(groups, groups[..., :1].expand_as(groups))
     mean = groups[..., 0].mean(dim=1).abs()
