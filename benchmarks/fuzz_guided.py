@@ -149,10 +149,12 @@ def main() -> None:
     if options.inside:
         return fuzz(options.harness, options.executions, options.seconds, options.corpus / options.harness)
     limits = {"longest_file_bytes": LONGEST, "memory_bytes": "8 MiB + 128 x bytes of the file"}
-    runs = json.loads(options.out.read_text())["runs"] if options.out.exists() else []
     for harness in [options.harness] if options.harness else HARNESSES:
         head = {"harness": harness, "date": datetime.date.today().isoformat(), "atheris": version("atheris")}
-        runs.append(head | record(harness, options.executions, options.seconds, options.corpus))
+        found = head | record(harness, options.executions, options.seconds, options.corpus)
+        # Read now, not before: the other harness may have run beside this one.
+        runs = json.loads(options.out.read_text())["runs"] if options.out.exists() else []
+        runs.append(found)
         print(json.dumps(runs[-1]), flush=True)
         totals = {name: sum(run["executions"] for run in runs if run["harness"] == name) for name in HARNESSES}
         lines = ",\n  ".join(map(json.dumps, runs))
