@@ -60,7 +60,7 @@ def write_report(
         f"{head['date']}, {head['hardware']}. Made by `egs/packet_loss/run.sh`.\n"
     ]
     parts += [_table(lines, curves, channel, metric) for channel in CHANNELS for metric in METRICS]
-    parts.append(_ways(lines, [curves[0], curves[1], *ways]))
+    parts.append(_ways(lines, [*curves[:2], *ways]))
     (out / "loss.md").write_text("\n".join(parts), encoding="utf-8")
     _draw(lines, curves, out / "loss.png")
 
