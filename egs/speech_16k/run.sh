@@ -9,11 +9,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 speech=$1 here=egs/speech_16k out=out/speech_16k model=audiocodec/pretrained/speech-16k
 python=.venv/bin/python PATH=$PWD/.venv/bin:$PATH codes=$out/codes data=(data.train="$speech/train.jsonl" data.valid="$speech/valid.jsonl")
-first=runs/speech_16k second=runs/speech_16k_stage2
+first=runs/speech_16k second=runs/speech_16k_stage2 third=runs/speech_16k_stage3
 
 $python recipes/train.py --config conf/speech_16k.yaml "${data[@]}" run.dir=$first --resume auto
 $python recipes/train.py --config conf/speech_16k_stage2.yaml "${data[@]}" run.init_from=$first/model run.dir=$second --resume auto
-$python recipes/train.py export --half $second/checkpoints/step-00011000 $model
+$python recipes/train.py --config conf/speech_16k_stage3.yaml "${data[@]}" run.init_from=$second/model run.dir=$third --resume auto
+$python recipes/train.py export --half $third/checkpoints/step-00006000 $model
 rm -f $model/entropy.tables # trained on files written without tables
 audiocodec compress "$speech/train" -o $codes/train
 audiocodec compress "$speech/valid" -o $codes/valid
@@ -22,5 +23,6 @@ cp $codes/entropy.tables $model
 $here/evaluate.sh "$speech/valid.jsonl" $out
 $python recipes/plot_run.py $first $here/results/first_half
 $python recipes/plot_run.py $second $here/results/second_half
+$python recipes/plot_run.py $third $here/results/decoder
 $python $here/make_card.py $model --manifest "$speech/train.jsonl" --evaluation $out \
-    --histories $here/results/first_half/training.json $here/results/second_half/training.json
+    --histories $here/results/{first_half,second_half,decoder}/training.json
