@@ -24,6 +24,7 @@ from audiocodec.audio.io import read_audio
 from audiocodec.audio.resample import resample
 from audiocodec.data import manifest
 from audiocodec.evaluation.environment import describe
+from audiocodec.states import AnyCodec
 
 GROUP = 32  # recordings side by side
 GAINS = (1.0, 0.3, 2.0, 0.1)
@@ -38,7 +39,7 @@ LABELS = {
 }
 
 
-def load(entry: manifest.Entry, codec: Codec, gain: float) -> Tensor:
+def load(entry: manifest.Entry, codec: AnyCodec, gain: float) -> Tensor:
     """A recording as [1, L] at the codec's rate, first channel."""
     wav, rate = read_audio(entry.path)
     return torch.from_numpy(gain * resample(wav[:1], rate, codec.sample_rate).astype(np.float32))

@@ -19,6 +19,7 @@ import torch
 from audiocodec import Codec, equality
 from audiocodec.data import manifest
 from audiocodec.evaluation.environment import describe
+from audiocodec.inference import InferenceCodec
 from benchmarks.equality import groups, load
 
 SETTINGS: dict[str, dict[str, str]] = {
@@ -26,14 +27,20 @@ SETTINGS: dict[str, dict[str, str]] = {
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     "SSE": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
 }
+LIVE = "float32, ONNX Runtime"  # InferenceCodec for live streams
+RUNS = [*((precision, name) for precision in ("float64", "float32") for name in SETTINGS), (LIVE, "all instructions")]
 
 
 def codes_of(options: argparse.Namespace, precision: str) -> list[np.ndarray]:
     """Codes of all recordings, here and now."""
     torch.set_num_threads(1)
+    batches = groups(manifest.read(options.manifest), options.hours)
+    if precision == LIVE:
+        live = InferenceCodec.from_pretrained(options.model, backend="onnx", precision="float32")
+        return [live.encode(load(entry, live, gain)[None])[0] for _, gain, entries in batches for entry in entries]
     codec = Codec.from_pretrained(options.model, precision=getattr(torch, precision))
     found = []
-    for _, gain, entries in groups(manifest.read(options.manifest), options.hours):
+    for _, gain, entries in batches:
         found += [codes.numpy() for codes in equality.whole(codec, [load(entry, codec, gain) for entry in entries])]
     return found
 
@@ -63,16 +70,15 @@ def main() -> None:
         np.savez(options.dump, *codes_of(options, options.precision))
         return
     codec, lines, expected = Codec.from_pretrained(options.model), [], []
-    for precision in ("float64", "float32"):
-        for name, environment in SETTINGS.items():
-            found = elsewhere(options, precision, environment)
-            expected = expected or found
-            frames = sum(codes.shape[1] for codes in expected)
-            pairs = list(zip(expected, found, strict=True))
-            bad = sum(int((a != b).any(axis=0).sum()) for a, b in pairs)
-            codes = sum(int((a != b).sum()) for a, b in pairs)
-            lines.append(f"| {precision} | {name} | {frames:,} | {bad:,} ({1e6 * bad / frames:,.0f} ppm) | {codes:,} |")
-            print(lines[-1], flush=True)
+    for precision, name in RUNS:
+        found = elsewhere(options, precision, SETTINGS[name])
+        expected = expected or found
+        frames = sum(codes.shape[1] for codes in expected)
+        pairs = list(zip(expected, found, strict=True))
+        bad = sum(int((a != b).any(axis=0).sum()) for a, b in pairs)
+        codes = sum(int((a != b).sum()) for a, b in pairs)
+        lines.append(f"| {precision} | {name} | {frames:,} | {bad:,} ({1e6 * bad / frames:,.0f} ppm) | {codes:,} |")
+        print(lines[-1], flush=True)
     text = "\n".join(
         [
             "# Codes on other processors and in another precision",

@@ -66,14 +66,18 @@ def own_settings() -> dict[str, Callable[[], Codec]]:
 def without_torch() -> dict[str, Callable[[], tuple[InferenceCodec, InferenceCodec]]]:
     """Label -> what encodes and what decodes a live stream without PyTorch."""
 
-    def pair(backend: Backend, beam: int | None) -> tuple[InferenceCodec, InferenceCodec]:
-        encoding = InferenceCodec.from_pretrained(MODEL, beam=beam)
-        return encoding, InferenceCodec.from_pretrained(MODEL, backend=backend)
+    def exact(backend: Backend) -> tuple[InferenceCodec, InferenceCodec]:
+        return InferenceCodec.from_pretrained(MODEL), InferenceCodec.from_pretrained(MODEL, backend=backend)
+
+    def live(beam: int | None) -> tuple[InferenceCodec, InferenceCodec]:
+        codec = InferenceCodec.from_pretrained(MODEL, backend="onnx", precision="float32", beam=beam)
+        return codec, codec
 
     return {
-        "the same, NumPy": lambda: pair("numpy", None),
-        "the same, NumPy and ONNX Runtime's decoder": lambda: pair("onnx", None),
-        "the same, NumPy and ONNX Runtime's decoder, beam 1": lambda: pair("onnx", 1),
+        "without PyTorch: NumPy": lambda: exact("numpy"),
+        "without PyTorch: NumPy encodes, ONNX Runtime decodes": lambda: exact("onnx"),
+        "without PyTorch: ONNX Runtime, float32": lambda: live(None),
+        "without PyTorch: ONNX Runtime, float32, beam 1": lambda: live(1),
     }
 
 

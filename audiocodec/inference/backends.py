@@ -14,6 +14,7 @@ Array = NDArray[Any]
 State = tuple[Array, ...]
 Backend = Literal["auto", "numpy", "onnx", "torch"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
+Precision = Literal["float64", "float32"]  # of an encoder
 
 
 class Network(Protocol):

@@ -1,4 +1,4 @@
-"""egs/packet_loss: without loss every way gives the decoded file, with loss concealment helps, nothing is done twice."""
+"""egs/packet_loss: without loss every way gives the decoded file; nothing is measured twice."""
 
 import importlib
 import sys

@@ -122,3 +122,55 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path) -> None:
         InferenceCodec.from_pretrained("speech-16k", backend="onnx")
     with pytest.raises(ConfigError, match="'jax' is not one of: auto, numpy, onnx, torch"):
         InferenceCodec.from_pretrained("speech-16k", backend="jax")
+
+
+def live(codec: Codec, folder, **options) -> InferenceCodec:
+    path = codec.save_pretrained(folder / codec.name)
+    return InferenceCodec.from_pretrained(path, backend="onnx", precision="float32", **options)
+
+
+@pytest.mark.parametrize("options", [{"method": "diveq"}, {"method": "diveq", "beam": 4}], ids=["greedy", "beam"])
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_live_streams_in_float32_give_the_codes_of_the_file(network, options, tmp_path) -> None:
+    codec, wav = make(network, options), make_wav(0.7, batch=3).numpy()
+    light = live(codec, tmp_path)
+    whole = light.encode(wav)
+    for item in range(len(wav)):
+        np.testing.assert_array_equal(light.encode(wav[item : item + 1]), whole[item : item + 1])
+    encoder, decoder, start, codes, heard = StreamingEncoder(light), StreamingDecoder(light), 0, [], []
+    while start < wav.shape[2]:
+        size = 1 + 977 * len(codes) % 1009
+        codes.append(encoder.push(wav[:1, :, start : start + size]))
+        heard.append(decoder.push(codes[-1]))
+        start += size
+    codes.append(encoder.flush())
+    heard += [decoder.push(codes[-1]), decoder.flush()]
+    np.testing.assert_array_equal(np.concatenate(codes, axis=2), whole[:1])
+    np.testing.assert_allclose(np.concatenate(heard, axis=2), codec.decode(torch.from_numpy(whole[:1])), atol=1e-5)
+    assert (codec.encode(torch.from_numpy(wav)).numpy() != whole).any(axis=1).mean() < 0.05, "near-ties alone differ"
+
+
+def test_live_streams_with_fewer_codebooks_search_for_these(tmp_path) -> None:
+    codec, wav = make(TINY["spectral"], {"method": "diveq", "beam": 4}), make_wav(1.0).numpy()
+    found = live(codec, tmp_path).encode(wav, n_q=2)
+    expected = codec.encode(torch.from_numpy(wav), n_q=2).numpy()
+    assert (found != expected).any(axis=1).mean() < 0.05
+
+
+def test_states_of_live_streams_belong_to_their_precision(tmp_path) -> None:
+    codec = make(TINY["spectral"], {"method": "diveq"})
+    light = live(codec, tmp_path)
+    exact = InferenceCodec.from_pretrained(light.folder, backend="onnx")
+    assert light.stream_id != exact.stream_id
+    wav = make_wav(0.4).numpy()
+    encoder = StreamingEncoder(light)
+    before = encoder.push(wav[..., :3333])
+    other = StreamingEncoder(light)
+    other.state = encoder.state
+    np.testing.assert_array_equal(np.concatenate([before, other.push(wav[..., 3333:6400])], axis=2), light.encode(wav))
+
+
+def test_float32_without_onnx_is_refused(tmp_path) -> None:
+    path = make(TINY["spectral"], {"method": "diveq"}).save_pretrained(tmp_path / "tiny")
+    with pytest.raises(ConfigError, match="'float32' goes with 'onnx'"):
+        InferenceCodec.from_pretrained(path, precision="float32")
