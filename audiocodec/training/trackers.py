@@ -47,12 +47,18 @@ class Trackers:
         self._each(lambda tracker: tracker.log(_flat(row), step=step))
 
     def sound(self, name: str, wav: np.ndarray, step: int) -> None:
-        """Log a recording [C, L], and its spectrogram where the tracker is TensorBoard."""
+        """Log a recording [C, L] as sound and as spectrogram."""
+        mono = np.ascontiguousarray(wav.mean(axis=0), np.float32)
 
         def log(tracker: GeneralTracker) -> None:
             if tracker.name == "tensorboard":
-                tracker.tracker.add_audio(name, wav.mean(axis=0), step, self._sample_rate)
-                tracker.tracker.add_image(name, _picture(wav.mean(axis=0)), step, dataformats="HW")
+                tracker.tracker.add_audio(name, mono, step, self._sample_rate)
+                tracker.tracker.add_image(name, _picture(mono), step, dataformats="HW")
+            elif tracker.name in ("wandb", "trackio"):
+                kinds = importlib.import_module(tracker.name)
+                picture = np.repeat(np.uint8(255 * _picture(mono))[..., None], 3, axis=2)
+                sound = kinds.Audio(mono, sample_rate=self._sample_rate)
+                tracker.tracker.log({name: sound, f"{name} spectrogram": kinds.Image(picture)}, step=step)
 
         self._each(log)
 

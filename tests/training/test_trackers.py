@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -73,3 +74,38 @@ def test_one_that_fails_later_is_left_out_from_then_on(tmp_path, monkeypatch):
     for step in (1, 2):
         tracked.scalars({"loss": 1.0}, step)
     assert said == ["recorder is off: division by zero"]
+
+
+def test_sounds_go_where_they_can_be_heard_and_harm_nobody_else(tmp_path):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    said = []
+    tracked, accelerator = trackers(tmp_path, said, Recorder, "tensorboard")
+    tracked.sound("decoded", np.sin(np.arange(4000) / 5)[None], 7)
+    tracked.scalars({"loss": 1.0}, 7)
+    accelerator.end_training()
+    assert said == []
+    assert json.loads((tmp_path / "recorder.jsonl").read_text().splitlines()[-1]) == {"step": 7, "loss": 1.0}
+    events = event_accumulator.EventAccumulator(str(tmp_path / "run"), size_guidance={"audio": 0, "images": 0}).Reload()
+    assert (
+        [event.step for event in events.Audio("decoded")] == [event.step for event in events.Images("decoded")] == [7]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wandb", "trackio"])
+def test_services_take_numbers_sounds_and_pictures(tmp_path, name, monkeypatch):
+    """W&B offline, trackio in a folder."""
+    for variable, value in {
+        "WANDB_MODE": "offline",
+        "WANDB_DIR": tmp_path,
+        "TRACKIO_DIR": tmp_path / "trackio",
+    }.items():
+        monkeypatch.setenv(variable, str(value))  # read when the package is imported
+    pytest.importorskip(name)
+    said = []
+    tracked, accelerator = trackers(tmp_path, said, name)
+    tracked.scalars({"loss": 1.0}, 1)
+    tracked.sound("decoded", np.sin(np.arange(4000) / 5)[None], 1)
+    accelerator.end_training()
+    assert said == []
+    assert {path.suffix for path in tmp_path.glob("**/media/**/*.*")} == {".wav", ".png"}
