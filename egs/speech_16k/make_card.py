@@ -52,11 +52,11 @@ DistillMOS know nothing of that.
 ## Use and limits
 
 For compressing, storing and tokenising speech. Music, several voices at once and strong noise were not trained on and
-come out poorly; languages other than those of the table are less well tried. It sounds rough: above 1 kHz only the
-envelope of the spectrum is coded, its fine structure is made up without a discriminator to judge it. Measures that
-compare with the original do not mind; DistillMOS, which listens without one, puts it far below Opus, AMR-WB and Lyra
-(egs/speech_16k/results/extended.md), while speaker similarity and word error rate agree with the others. Do not use
-decoded speech as evidence of who spoke.
+come out poorly; languages other than those of the table are less well tried. Below about 1 kHz the waveform is coded,
+above it only the envelope of the spectrum: there the decoder makes up the fine structure, and voices sound grainy, the
+more so the lower the rate. Measures that compare with the original do not mind; DistillMOS, which listens without one,
+puts the upper rates between Opus at 6 and at 9 kbit/s and below AMR-WB and Lyra (egs/speech_16k/results/extended.md),
+while speaker similarity and word error rate agree with the others. Do not use decoded speech as evidence of who spoke.
 """
 
 
