@@ -56,7 +56,7 @@ class Trackers:
                 tracker.tracker.add_image(name, _picture(mono), step, dataformats="HW")
             elif tracker.name in ("wandb", "trackio"):
                 kinds = importlib.import_module(tracker.name)
-                picture = np.repeat(np.uint8(255 * _picture(mono))[..., None], 3, axis=2)
+                picture = np.repeat((255 * _picture(mono))[..., None].astype(np.uint8), 3, axis=2)
                 sound = kinds.Audio(mono, sample_rate=self._sample_rate)
                 tracker.tracker.log({name: sound, f"{name} spectrogram": kinds.Image(picture)}, step=step)
 
