@@ -117,7 +117,7 @@ def record(harness: str, executions: int, seconds: float, corpus: Path) -> dict[
     """Fuzz in a process of its own.
 
     Returns:
-        What it counted, and what libFuzzer says of coverage and memory.
+        What `collect` says of it.
     """
     (corpus / harness).mkdir(parents=True, exist_ok=True)
     log, result = corpus / f"{harness}.log", corpus / f"{harness}.json"
@@ -126,14 +126,27 @@ def record(harness: str, executions: int, seconds: float, corpus: Path) -> dict[
     command += ["--seconds", str(seconds), "--corpus", str(corpus), "--harness", harness, "--inside"]
     with log.open("w") as stream:
         code = subprocess.run(command, stdout=stream, stderr=stream, check=False).returncode
-    text = log.read_text(errors="replace")
     if code or not result.exists():
-        print(text[-5000:], file=sys.stderr)
-        raise SystemExit(f"{harness}: a reader failed, or the run was stopped; the whole log is {log}")
+        print(log.read_text(errors="replace")[-5000:], file=sys.stderr)
+        raise SystemExit(f"{harness}: a reader failed, or the run was stopped (--collect keeps it); the log is {log}")
+    return collect(harness, corpus)
+
+
+def collect(harness: str, corpus: Path) -> dict[str, object]:
+    """What a run counted, and what libFuzzer says of coverage and memory.
+
+    Of a run that was stopped from outside: up to the last time that it wrote its counts.
+
+    Raises:
+        SystemExit: a reader had failed in it.
+    """
+    text = (corpus / f"{harness}.log").read_text(errors="replace")
+    if failures := list(corpus.glob(f"{harness}/failure_*")):
+        raise SystemExit(f"{harness}: a reader failed: {', '.join(map(str, failures))}")
     edges, _, files = map(int, re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text)[-1])
-    resident = int(re.findall(r"stat::peak_rss_mb:\s+(\d+)", text)[-1])
+    resident = max(map(int, re.findall(r"(?:stat::peak_rss_mb:\s+|rss: )(\d+)", text)))
     coverage = {"edges_covered": edges, "files_that_reached_new_code": files, "largest_process_mib": resident}
-    return json.loads(result.read_text()) | coverage
+    return json.loads((corpus / f"{harness}.json").read_text()) | coverage
 
 
 def main() -> None:
@@ -144,6 +157,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=1 << 30, help="of each harness, at most")
     parser.add_argument("--corpus", type=Path, default=Path("out/fuzz_container"), help="files found, and logs")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the figures go")
+    parser.add_argument("--collect", action="store_true", help="only record a run that was stopped from outside")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
@@ -151,7 +165,10 @@ def main() -> None:
     limits = {"longest_file_bytes": LONGEST, "memory_bytes": "8 MiB + 128 x bytes of the file"}
     for harness in [options.harness] if options.harness else HARNESSES:
         head = {"harness": harness, "date": datetime.date.today().isoformat(), "atheris": version("atheris")}
-        found = head | record(harness, options.executions, options.seconds, options.corpus)
+        if options.collect:
+            found = head | collect(harness, options.corpus)
+        else:
+            found = head | record(harness, options.executions, options.seconds, options.corpus)
         # Read now, not before: the other harness may have run beside this one.
         runs = json.loads(options.out.read_text())["runs"] if options.out.exists() else []
         runs.append(found)
