@@ -31,7 +31,7 @@ class InferenceCodec(CodecFacts):
     Args:
         files: a model's folder.
         backend: "numpy", or "onnx" for ONNX Runtime.
-        precision: of the encoder. "float32" is for live streams by ONNX Runtime: more than twice as fast for a frame that
+        precision: of the encoder. "float32" is for live streams by ONNX Runtime: twice as fast for a frame that
             comes alone, slower for whole files. Its codes are the same for a stream, a file and any batch on one
             machine; some near-ties fall otherwise than in float64, and on another processor (docs/results/flips.md).
     Raises:
