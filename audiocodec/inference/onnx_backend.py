@@ -57,7 +57,8 @@ class LiveEncoder:
 
     def __init__(self, layer: Layer, channels: int, hop_length: int, quantizer: Quantizer):
         self.layer, self.channels, self.hop_length, self.quantizer = layer, channels, hop_length, quantizer
-        self._sessions: dict[int, InferenceSession] = {}  # by number of codebooks: the last ones sway the search
+        # By number of codebooks, for the last ones sway the search; with the names of the inputs.
+        self._sessions: dict[int, tuple[InferenceSession, list[str]]] = {}
 
     def init_state(self, batch_size: int) -> State:
         """See Network."""
@@ -69,8 +70,7 @@ class LiveEncoder:
         frames = range(0, wav.shape[2], self.hop_length)
         codes = np.empty((len(wav), n_q, len(frames)), np.int64)
         after = [np.empty_like(part) for part in state]
-        session = self._session(n_q)
-        names = [entry.name for entry in session.get_inputs()]
+        session, names = self._session(n_q)
         for item in range(len(wav)):
             parts = [part[item : item + 1] for part in state]
             for t, start in enumerate(frames):
@@ -81,8 +81,9 @@ class LiveEncoder:
                 whole[item] = part[0]
         return codes, tuple(after)
 
-    def _session(self, n_q: int) -> InferenceSession:
+    def _session(self, n_q: int) -> tuple[InferenceSession, list[str]]:
         if n_q not in self._sessions:
             model = encoder_graph(self.layer, self.DTYPE, self.channels, self.quantizer, n_q)
-            self._sessions[n_q] = make_session(model.SerializeToString())
+            session = make_session(model.SerializeToString())
+            self._sessions[n_q] = session, [entry.name for entry in session.get_inputs()]
         return self._sessions[n_q]

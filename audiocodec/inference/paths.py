@@ -115,7 +115,7 @@ def _extend(
     if narrow and count < paths * size:
         # Whatever is not among the candidates has a float32 score of at least `worst`. Were its error below `kept`, the
         # last that is kept, then its point would lie within sqrt(2 kept) of a row, |point|^2 <= 2 |row|^2 + 4 kept, and
-        # its score off by (D + 8) eps (|row|^2 + |point|^2) at most (see nearest.py); twice that is left as margin.
+        # its score off by (D + 8) eps (|row|^2 + |point|^2) at most (quantizers/nearest.py); twice that is margin.
         unit = 2 * (dim + 8) * float(np.finfo(np.float32).eps)
         kept = errors[:, -1]
         margin = unit * (6 * halves.max(axis=1) + 4 * kept)

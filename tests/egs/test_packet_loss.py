@@ -1,32 +1,18 @@
 """egs/packet_loss: without loss every way gives the decoded file; nothing is measured twice."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile as sf
 
 from audiocodec import Codec
+from tests.egs.scripts import EGS, imported
 from tests.tiny import make_wav
-
-FOLDER = Path(__file__).parents[2] / "egs/packet_loss"
-SAMPLES = Path(__file__).parents[2] / "egs/samples"
 
 
 @pytest.fixture(scope="module")
 def scripts():
-    """Its scripts as modules; they import each other by their plain names."""
-    sys.path.insert(0, str(FOLDER))
-    names = ("receivers", "report", "measure")
-    before = {name: sys.modules.pop(name, None) for name in names}
-    yield {name: importlib.import_module(name) for name in names}
-    sys.path.remove(str(FOLDER))
-    for name in names:
-        sys.modules.pop(name, None)
-        if before[name] is not None:
-            sys.modules[name] = before[name]
+    with imported("packet_loss", "receivers", "report", "measure") as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +57,7 @@ def test_a_recording_is_measured_once_and_reported(scripts, model, tmp_path, mon
     monkeypatch.setattr(measure, "WAYS", [])
     monkeypatch.setattr(measure, "RATES", (0.0, 0.3))
     monkeypatch.setattr(measure, "SECONDS", 3.0)
-    path = SAMPLES / "kerstin_0347.flac"
+    path = EGS / "samples" / "kerstin_0347.flac"
     records = measure.measure((path, set(), float("inf")))
     assert [(r["channel"], r["loss"]) for r in records] == [("uniform", 0.0), ("uniform", 0.3), ("bursts", 0.3)]
     assert records[0]["lost"] == 0 < records[1]["lost"] < 0.6

@@ -1,10 +1,8 @@
 """egs/speech_lm: a model that looks only back, learns, resumes to the same numbers, and keeps what it is given."""
 
-import importlib
 import json
 import sys
 from argparse import Namespace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,22 +10,13 @@ import torch
 
 from audiocodec.tokens import StoreHeader, TokenStore, TokenWriter
 from audiocodec.tokens.views import musicgen
-
-FOLDER = Path(__file__).parents[2] / "egs/speech_lm"
+from tests.egs.scripts import imported
 
 
 @pytest.fixture(scope="module")
 def scripts():
-    """Its scripts as modules; they import each other by their plain names."""
-    sys.path.insert(0, str(FOLDER))
-    names = ("model", "checkpoint", "train", "continue_speech")
-    before = {name: sys.modules.pop(name, None) for name in names}
-    yield {name: importlib.import_module(name) for name in names}
-    sys.path.remove(str(FOLDER))
-    for name in names:
-        sys.modules.pop(name, None)
-        if before[name] is not None:
-            sys.modules[name] = before[name]
+    with imported("speech_lm", "model", "checkpoint", "train", "continue_speech") as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from audiocodec.quantizers import ResidualQuantizer
 from tests.quantizers.makers import ALL, METHODS, latents, make
 
 
-def same_as_eager(quantizer: torch.nn.Module, *arguments: object) -> None:
+def assert_same_as_eager(quantizer: torch.nn.Module, *arguments: object) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(quantizer, fullgraph=True, backend="eager")
     results = []
@@ -32,10 +32,10 @@ def same_as_eager(quantizer: torch.nn.Module, *arguments: object) -> None:
 def test_a_stack_with_masks_and_prefixes_compiles_without_a_break():
     mask = torch.ones(2, 5, dtype=torch.bool)
     mask[1, 3:] = False
-    same_as_eager(ResidualQuantizer(METHODS["diveq"], 2, 8, 8), torch.tensor([1, 2]), mask)
+    assert_same_as_eager(ResidualQuantizer(METHODS["diveq"], 2, 8, 8), torch.tensor([1, 2]), mask)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), ALL)
 def test_every_method_compiles_without_a_break(name, kind):
-    same_as_eager(make(name, kind))
+    assert_same_as_eager(make(name, kind))
