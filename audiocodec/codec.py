@@ -209,6 +209,10 @@ class Codec(nn.Module, CodecFacts):
         """An array of a stream's state as a tensor where the codec is; its precision stays."""
         return torch.from_numpy(array.copy()).to(self.frozen().device)
 
+    def without_gradients(self) -> contextlib.AbstractContextManager[Any]:
+        """For blocks that handle its tensors without training it."""
+        return torch.inference_mode()
+
     def denormals_flushed(self) -> contextlib.AbstractContextManager[None]:
         """For blocks that encode or decode: see nn/denormals.py."""
         return denormals_flushed()

@@ -11,11 +11,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .arrays import mixed
 from .codec import Codec
 from .errors import ConfigError
 from .frozen import Frozen
 from .shapes import Codes, Wav
-from .streaming import DecoderState, StreamingDecoder, mixed
+from .streaming import DecoderState, StreamingDecoder
 
 _SETTLED = 64  # frames of silence after which its code no longer changes, or nearly
 FADE_FRAMES = 5

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .codec import Codec
 
 AnyCodec: TypeAlias = Union["Codec", InferenceCodec]
-Array: TypeAlias = Any
-"""A tensor or a NumPy array, as the codec has them."""
 
 
 class StreamState:

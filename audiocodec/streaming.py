@@ -6,15 +6,14 @@ The codec may be a `Codec`, whose streams give tensors, or an `InferenceCodec`, 
 take either. No torch here, unless the codec brings it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from .arrays import Array, joined, mixed
 from .errors import ShapeError
-from .inference.states import map_state
-from .states import AnyCodec, Array, StreamState
+from .states import AnyCodec, StreamState
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class StreamingEncoder:
             raise ShapeError(
                 f"pushed wav of shape {list(wav.shape)}; this stream takes [{expected[0]}, {expected[1]}, any]"
             )
-        wav = _joined([self.state.rest, self.codec.as_wav(wav)])
+        wav = joined([self.state.rest, self.codec.as_wav(wav)])
         whole = wav.shape[-1] // self.codec.hop_length * self.codec.hop_length
         layers = self.state.layers
         if whole:
@@ -76,7 +75,7 @@ class StreamingEncoder:
         else:
             codes = self.codec.as_codes(np.zeros((self.batch_size, self.n_q, 0), np.int64))
         # A copy: the rest of a frame shall not hold on to the chunk that it ended.
-        self.state = EncoderState(_joined([wav[..., whole:]]), layers)
+        self.state = EncoderState(joined([wav[..., whole:]]), layers)
         return codes
 
     def flush(self) -> Array:
@@ -188,26 +187,3 @@ def decoder_memory(codec: AnyCodec) -> int | None:
         n_frames += latents.shape[2]
         latents = np.zeros((1, codec.config.network.latent_dim, 32), np.float32)
     return None
-
-
-def mixed(mask: Array, fresh: Any, old: Any) -> Any:
-    """Take `fresh` for the batch items where `mask` is true, `old` for the others."""
-
-    def choose(new: Array, kept: Array) -> Array:
-        shape = (-1, *[1] * (new.ndim - 1))
-        if isinstance(new, np.ndarray):
-            return np.where(np.asarray(mask).reshape(shape), new, kept)
-        import torch
-
-        return torch.where(torch.as_tensor(mask, device=new.device).reshape(shape), new, kept)
-
-    return map_state(choose, fresh, old)
-
-
-def _joined(parts: Sequence[Array]) -> Array:
-    """Concatenate along time, into memory of its own."""
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts, axis=-1)
-    import torch
-
-    return torch.cat(list(parts), dim=-1)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from .layers import Layer, States
 from .ops import ArrayOps
+from .quantizer import Codes, Quantizer
 
 Array = NDArray[Any]
 State = tuple[Array, ...]
@@ -25,6 +26,16 @@ class Network(Protocol):
 
     def step(self, x: Array, state: State) -> tuple[Array, State]:
         """The next frames, and the state after them."""
+
+
+class Encoder(Protocol):
+    """An encoder with the search for codes behind it."""
+
+    def init_state(self, batch_size: int) -> State:
+        """The state before the first frame."""
+
+    def encode(self, wav: Array, state: State, n_q: int) -> tuple[Codes, State]:
+        """Whole frames [B, C, t * hop] after `state` -> codes [B, n_q, t] and the state after them."""
 
 
 def initial_state(layer: Layer, batch_size: int, dtype: str) -> State:
@@ -69,6 +80,48 @@ def make_network(layer: Layer, dtype: str, backend: Backend, channels: int | Non
     from .onnx_backend import OnnxNetwork
 
     return OnnxNetwork(layer, dtype, channels, width)
+
+
+class ExactEncoder:
+    """A network, and the search of NumPy behind it."""
+
+    def __init__(self, network: Network, quantizer: Quantizer, dtype: str):
+        self._network, self._quantizer, self._ops = network, quantizer, ArrayOps(dtype)
+
+    def init_state(self, batch_size: int) -> State:
+        """See Encoder."""
+        return self._network.init_state(batch_size)
+
+    def encode(self, wav: Array, state: State, n_q: int) -> tuple[Codes, State]:
+        """See Encoder."""
+        latents, state = self._network.step(wav, state)
+        codes: Codes = self._quantizer.encode(self._ops, latents, n_q)
+        return codes, state
+
+
+def make_encoder(
+    layer: Layer, quantizer: Quantizer, precision: Precision, backend: Backend, channels: int, hop_length: int
+) -> Encoder:
+    """Have an encoder and its search run by "numpy" or "onnx".
+
+    Args:
+        layer: the encoder, with weights in `precision`.
+        quantizer: with codebooks in `precision`.
+        precision: to compute in.
+        backend: what runs it.
+        channels: of the audio.
+        hop_length: samples a frame.
+    Raises:
+        ConfigError: another backend, its packages are not installed, or it has no such precision.
+    """
+    if precision == "float64":
+        return ExactEncoder(make_network(layer, precision, backend, channels, 0), quantizer, precision)
+    if (backend, precision) != ("onnx", "float32"):
+        raise ConfigError(f"precision {precision!r} with backend {backend!r}: 'float32' goes with 'onnx'")
+    require_onnx("precision 'float32'", "onnx", "onnxruntime")
+    from .onnx_backend import FusedEncoder
+
+    return FusedEncoder(layer, channels, hop_length, quantizer)
 
 
 def require_onnx(what: str, *packages: str) -> None:

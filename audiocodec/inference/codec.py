@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..config.codec import CodecConfig
 from ..config.facts import BLOCK_FRAMES, CodecFacts
-from ..errors import ConfigError, ModelMismatchError
-from .backends import Array, Backend, Precision, State, make_network, require_onnx
+from ..errors import ModelMismatchError
+from .backends import Array, Backend, Precision, State, make_encoder, make_network
 from .files import ModelFiles
 from .layers import Layer, Weights
 from .ops import ArrayOps
@@ -31,9 +31,9 @@ class InferenceCodec(CodecFacts):
     Args:
         files: a model's folder.
         backend: "numpy", or "onnx" for ONNX Runtime.
-        precision: of the encoder. "float32" is for live streams by ONNX Runtime: twice as fast for a frame that
-            comes alone, slower for whole files. Its codes are the same for a stream, a file and any batch on one
-            machine; some near-ties fall otherwise than in float64, and on another processor (docs/results/flips.md).
+        precision: of the encoder. "float32" goes with ONNX Runtime and is the fastest (docs/results/speed.md). Its
+            codes are the same for a stream, a file and any batch on one machine; some near-ties fall otherwise than in
+            float64, and on another processor (docs/results/flips.md).
     Raises:
         ModelMismatchError: the weights do not fit the configuration.
         ConfigError: the backend is not installed, or has no such precision.
@@ -42,16 +42,12 @@ class InferenceCodec(CodecFacts):
     def __init__(self, files: ModelFiles, backend: Backend = "numpy", precision: Precision = "float64"):
         self.config, self.name, self.folder, self.backend = files.config, files.name, files.folder, backend
         self.weights_sha256, self.precision = files.weights_sha256, precision
-        self._live = self._live_encoder(files) if precision != ENCODER_DTYPE else None
-        encoding = Weights(files.weights, ENCODER_DTYPE)
-        decoding = Weights(files.weights, DECODER_DTYPE)
+        encoding, decoding = Weights(files.weights, precision), Weights(files.weights, DECODER_DTYPE)
         try:
             encoder, self.decoder = build_layers(self.config, encoding, decoding)
-            self.encoding = Quantizer(self.config.quantizer, encoding.at("quantizer"))
-            self.decoding = Quantizer(self.config.quantizer, decoding.at("quantizer"))
+            search, self._lookup = (Quantizer(self.config.quantizer, w.at("quantizer")) for w in (encoding, decoding))
             width = self.config.network.latent_dim
-            behind: Backend = backend if self._live is None else "numpy"  # not used then
-            self._encoder = make_network(encoder, ENCODER_DTYPE, behind, self.channels, width)
+            self._encoder = make_encoder(encoder, search, precision, backend, self.channels, self.hop_length)
             self._decoder = make_network(self.decoder, DECODER_DTYPE, backend, None, width)
             self.decode(self.encode(np.zeros((1, self.channels, self.hop_length))))
         except (KeyError, ValueError, IndexError) as error:
@@ -71,17 +67,6 @@ class InferenceCodec(CodecFacts):
         """Load a model: a shipped one ("speech-16k"), a folder, or a hub id; see `Codec.from_pretrained`."""
         files = ModelFiles.read(name, revision)
         return cls(replace(files, config=files.config.with_beam(beam)), backend, precision)
-
-    def _live_encoder(self, files: ModelFiles) -> Any:
-        if self.backend != "onnx" or self.precision != "float32":
-            raise ConfigError(f"precision {self.precision!r} with backend {self.backend!r}: 'float32' goes with 'onnx'")
-        require_onnx("precision 'float32'", "onnx", "onnxruntime")
-        from .onnx_backend import LiveEncoder
-
-        weights = Weights(files.weights, LiveEncoder.DTYPE)
-        encoder, _ = build_layers(self.config, weights, weights)
-        quantizer = Quantizer(self.config.quantizer, weights.at("quantizer"))
-        return LiveEncoder(encoder, self.channels, self.hop_length, quantizer)
 
     @property
     def delay(self) -> int:
@@ -135,14 +120,11 @@ class InferenceCodec(CodecFacts):
 
     def encoder_state(self, batch_size: int) -> State:
         """State of `encode_frames` before the first sample."""
-        return (self._live or self._encoder).init_state(batch_size)
+        return self._encoder.init_state(batch_size)
 
     def encode_frames(self, wav: Array, state: State, n_q: int) -> tuple[Codes, State]:
         """Encode whole frames [B, C, t * hop] after `state`: codes [B, n_q, t] and the state after them."""
-        if self._live is not None:
-            return self._live.encode(wav, state, n_q)
-        latents, state = self._encoder.step(wav, state)
-        return self.encoding.encode(ArrayOps(ENCODER_DTYPE), latents, n_q), state
+        return self._encoder.encode(wav, state, n_q)
 
     def decoder_state(self, batch_size: int) -> State:
         """State of `decode_frames` before the first frame."""
@@ -150,7 +132,7 @@ class InferenceCodec(CodecFacts):
 
     def decode_frames(self, codes: Codes, state: State) -> tuple[Array, State]:
         """Decode [B, K', t] after `state`: wav [B, C, t * hop], `decoder.delay` samples late, and the new state."""
-        return self._decoder.step(self.decoding.decode(ArrayOps(DECODER_DTYPE), codes, codes.shape[1]), state)
+        return self._decoder.step(self._lookup.decode(ArrayOps(DECODER_DTYPE), codes, codes.shape[1]), state)
 
     def decode_latents(self, latents: Array, state: State) -> tuple[Array, State]:
         """As `decode_frames`, from latents [B, D, t]: what measures the decoder."""
@@ -188,8 +170,12 @@ class InferenceCodec(CodecFacts):
     @property
     def stream_id(self) -> str:
         """Which weights, settings and backend the states of its streams belong to."""
-        kind = self.backend if self._live is None else f"{self.backend}-{self.precision}"
+        kind = self.backend if self.precision == ENCODER_DTYPE else f"{self.backend}-{self.precision}"
         return f"{self.weights_sha256[:16]}-{self.config_sha256[:16]}-{kind}"
+
+    def without_gradients(self) -> contextlib.AbstractContextManager[Any]:
+        """Nothing to do: it cannot be trained."""
+        return contextlib.nullcontext()
 
     def denormals_flushed(self) -> contextlib.AbstractContextManager[None]:
         """Nothing to do: in float64 and at these networks' levels there are none."""

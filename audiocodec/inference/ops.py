@@ -1,4 +1,4 @@
-"""The operations that networks are described in, on NumPy arrays of frames [B, T, D]; graph.py has them for ONNX."""
+"""The operations that networks are described in, on NumPy arrays of frames [B, T, D]; for ONNX: graph_ops.py."""
 
 import math
 from collections.abc import Sequence
@@ -69,6 +69,8 @@ class ArrayOps:
 
     def power(self, x: Array, exponent: float) -> Array:
         """x >= 0 to a constant power."""
+        if exponent == -0.5:  # ten times as fast
+            return 1 / np.sqrt(x)
         return np.power(x, exponent) if exponent != 1 else x
 
     def magnitude(self, x: Array) -> Array:
@@ -142,6 +144,20 @@ class ArrayOps:
     def take(self, points: Array, index: Array) -> Array:
         """Rows of points [K, D] by index [B, T]: [B, T, D]."""
         return points[index]
+
+    def take_and_add(self, points: Array, codes: Array, size: int) -> Array:
+        """Sum of a row from each of the tables of `size` rows that `points` [n * size, D] begins with.
+
+        Args:
+            points: the tables, one below the other.
+            codes: [B, K, T], rows within the first K tables.
+            size: rows of a table.
+        Returns:
+            [B, T, D].
+        """
+        rows = codes.transpose(0, 2, 1) + np.arange(0, codes.shape[1] * size, size)
+        total: Array = points[rows].sum(axis=2)
+        return total
 
     def stack(self, codes: Sequence[Array]) -> Array:
         """[B, T] each -> [B, K, T]."""

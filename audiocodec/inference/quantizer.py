@@ -1,5 +1,6 @@
 """The residual quantizer as deployed, on NumPy arrays: codes of latents, latents of codes."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,16 @@ class Quantizer:
             self._points = [Points(stage.lookup(self._ops, every)[0]) for stage in self.stages]
         return self._points
 
+    @cached_property
+    def _table(self) -> Array | None:
+        """Codebooks [n_q * size, D], one below the other, where codes stand for latents without a map between."""
+        plain = [stage.points for stage in self.stages if isinstance(stage, VectorStage)]
+        return np.concatenate(plain) if len(plain) == len(self.stages) else None
+
     def decode(self, ops: Any, codes: Any, n_q: int) -> Any:
         """Codes [B, n_q, T] to latents [B, T, D]."""
+        if self._table is not None:
+            return ops.take_and_add(self._table[: n_q * self.size], codes, self.size)
         total = self.stages[0].lookup(ops, ops.layer_of(codes, 0))
         for index in range(1, n_q):
             total = total + self.stages[index].lookup(ops, ops.layer_of(codes, index))
