@@ -238,7 +238,7 @@ class DecoderPool(Pool[DecoderState]):
             ShapeError: too many codebooks, or an impossible code. No stream has taken anything then.
         """
         for codes in pieces.values():
-            self.codec.check_codes(codes[None])
+            self.codec.check_codes(self.codec.as_codes(codes)[None])
         heard = {stream: [self.codec.silence(1, 0)[0]] for stream in pieces}
         for n_q in sorted({len(codes) for codes in pieces.values()}):
             waiting = {stream: self.codec.as_codes(codes) for stream, codes in pieces.items() if len(codes) == n_q}

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .arrays import Array
 from .codec import Codec
 from .pool import DecoderPool, EncoderPool
 from .states import AnyCodec
@@ -52,32 +53,33 @@ def interleaved(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def offline(codec: Codec, wav: Tensor, rounds: int = 5) -> tuple[float, float]:
+def offline(codec: AnyCodec, wav: Array, rounds: int = 5) -> tuple[float, float]:
     """Times real time of encoding and of decoding `wav` [B, C, L] as a whole."""
-    codes, seconds = codec.encode(wav), len(wav) * wav.shape[-1] / codec.sample_rate
+    wav = codec.as_wav(wav)
+    codes: Array = codec.encode(wav)
+    seconds = len(wav) * wav.shape[-1] / codec.sample_rate
     took = interleaved({"encode": lambda: codec.encode(wav), "decode": lambda: codec.decode(codes)}, rounds)
     return seconds / took["encode"], seconds / took["decode"]
 
 
-def pieces(codec: AnyCodec, wav: Tensor) -> Iterator[Tensor]:
+def pieces(codec: AnyCodec, wav: Array) -> Iterator[Array]:
     """`wav` [..., L] in pushes of FRAME_S."""
     size = round(FRAME_S * codec.sample_rate)
-    return iter(wav[..., : wav.shape[-1] // size * size].split(size, dim=-1))
+    return (wav[..., start : start + size] for start in range(0, wav.shape[-1] - size + 1, size))
 
 
-def streaming(codec: AnyCodec, wav: Tensor, decoding: AnyCodec | None = None) -> Streaming:
+def streaming(codec: AnyCodec, wav: Array) -> Streaming:
     """Send `wav` [1, C, L] through one encoder and one decoder as it would come from a microphone.
 
     Args:
-        codec: encodes, with or without PyTorch.
+        codec: with or without PyTorch.
         wav: the audio.
-        decoding: decodes; None: `codec`.
     """
     encoded, decoded, both = [], [], []
     if isinstance(codec, Codec):
         codec.frozen()  # once for all streams of a process
     begin, first = time.perf_counter(), 0.0
-    encoder, decoder = StreamingEncoder(codec), StreamingDecoder(decoding or codec)
+    encoder, decoder = StreamingEncoder(codec), StreamingDecoder(codec)
     for piece in map(codec.as_wav, pieces(codec, wav)):
         start = time.perf_counter()
         codes = encoder.push(piece)
@@ -100,7 +102,7 @@ def streaming(codec: AnyCodec, wav: Tensor, decoding: AnyCodec | None = None) ->
     )
 
 
-def many(codec: Codec, voices: int, seconds: float) -> tuple[float, float, float]:
+def many(codec: AnyCodec, voices: int, seconds: float) -> tuple[float, float, float]:
     """Encode and decode `voices` live streams in one pool each.
 
     Returns:
@@ -108,7 +110,7 @@ def many(codec: Codec, voices: int, seconds: float) -> tuple[float, float, float
     """
     encoders, decoders = EncoderPool(codec, voices), DecoderPool(codec, voices)
     streams = [(encoders.add(), decoders.add()) for _ in range(voices)]
-    wavs = torch.cat([signal(codec, seconds, seed=voice) for voice in range(voices)])
+    wavs = codec.as_wav(torch.cat([signal(codec, seconds, seed=voice) for voice in range(voices)]))
     took = []
     for piece in pieces(codec, wavs):
         start = time.perf_counter()

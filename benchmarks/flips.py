@@ -27,7 +27,7 @@ SETTINGS: dict[str, dict[str, str]] = {
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
     "SSE": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
 }
-LIVE = "float32, ONNX Runtime"  # InferenceCodec for live streams
+LIVE = "float32, ONNX Runtime"  # InferenceCodec
 RUNS = [*((precision, name) for precision in ("float64", "float32") for name in SETTINGS), (LIVE, "all instructions")]
 
 
@@ -41,7 +41,7 @@ def codes_of(options: argparse.Namespace, precision: str) -> list[np.ndarray]:
     codec = Codec.from_pretrained(options.model, precision=getattr(torch, precision))
     found = []
     for _, gain, entries in batches:
-        found += [codes.numpy() for codes in equality.whole(codec, [load(entry, codec, gain) for entry in entries])]
+        found += equality.whole(codec, [load(entry, codec, gain) for entry in entries])
     return found
 
 

@@ -6,8 +6,8 @@
 
 Peers are built at their published sizes with random weights, EnCodec, Mimi and DAC from the package `transformers`,
 SNAC from `snac`; speed does not depend on the values of weights. Calls are interleaved, medians are taken. Those of
-ours are "speech-16k" as it is shipped, with the encoder in float32, without multi-path search, and a network of DAC's
-size. Peers have no streaming sessions of 20 ms frames to compare with: "-".
+ours are "speech-16k" as it is shipped, with the encoder in float32, without multi-path search, without PyTorch, and a
+network of DAC's size. Peers have no streaming sessions of 20 ms frames to compare with: "-".
 """
 
 import argparse
@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,8 @@ import torch
 
 from audiocodec import Codec, speed
 from audiocodec.audio.io import write_audio
-from audiocodec.errors import ConfigError
 from audiocodec.evaluation.environment import describe
-from audiocodec.states import AnyCodec
-from benchmarks.speed_contenders import MODEL, contenders, own_settings, without_torch
+from benchmarks.speed_contenders import MODEL, contenders, own_settings
 
 PARTS = ("offline", "streaming", "many", "memory", "hour")
 
@@ -58,21 +55,11 @@ def measure_offline(seconds: float, rounds: int) -> dict[str, Any]:
 def measure_streaming(seconds: float) -> dict[str, Any]:
     """A live stream of each of ours, then the same ending in digital silence."""
     rows = {}
-    pairs: dict[str, Callable[[], tuple[AnyCodec, AnyCodec]]] = {
-        name: lambda make=make: (make(),) * 2  # type: ignore[misc]
-        for name, make in own_settings().items()
-    }
-    for name, make in (pairs | without_torch()).items():
-        try:
-            encoding, decoding = make()
-        except ConfigError as error:
-            print(f"{name}: not run: {error}", file=sys.stderr)
-            continue
-        wav = speed.signal(encoding, seconds)
-        quiet = torch.cat([wav[..., : encoding.sample_rate], torch.zeros_like(wav)], dim=-1)
-        figures = {
-            kind: speed.streaming(encoding, x, decoding) for kind, x in {"speech": wav, "silence": quiet}.items()
-        }
+    for name, make in own_settings().items():
+        codec = make()
+        wav = speed.signal(codec, seconds)
+        quiet = torch.cat([wav[..., : codec.sample_rate], torch.zeros_like(wav)], dim=-1)
+        figures = {kind: speed.streaming(codec, x) for kind, x in {"speech": wav, "silence": quiet}.items()}
         rows[name] = {kind: asdict(found) for kind, found in figures.items()}
     return rows
 

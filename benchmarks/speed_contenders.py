@@ -1,17 +1,20 @@
 """What benchmarks/speed.py compares: our model at several settings, and other codecs at their published sizes."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from audiocodec import Codec, speed
+from audiocodec.arrays import Array
 from audiocodec.config.codec import CodecConfig, SEANetConfig
 from audiocodec.config.quantizer import QuantizerConfig
 from audiocodec.inference import InferenceCodec
-from audiocodec.inference.backends import Backend
+from audiocodec.states import AnyCodec
 
 MODEL = "speech-16k"
 DAC_SIZE = CodecConfig(
@@ -30,20 +33,30 @@ class Contender:
     decode: Callable[[], Any]
 
 
-def ours(codec: Codec, seconds: float) -> Contender:
+def ours(codec: AnyCodec, seconds: float) -> Contender:
     """One of ours."""
-    wav = speed.signal(codec, seconds)
-    codes = codec.encode(wav)
-    parameters = sum(p.numel() for p in codec.parameters())
+    wav: Array = codec.as_wav(speed.signal(codec, seconds))
+    codes: Array = codec.encode(wav)
+    parameters = sum(math.prod(shape) for shape in weight_shapes(codec))
     return Contender(parameters, lambda: codec.encode(wav), lambda: codec.decode(codes))
+
+
+def weight_shapes(codec: AnyCodec) -> Iterator[tuple[int, ...]]:
+    """Of all that was learned."""
+    if isinstance(codec, Codec):
+        yield from (tuple(p.shape) for p in codec.parameters())
+    else:
+        yield from weight_shapes(Codec(codec.config))
 
 
 def shipped(precision: torch.dtype, beam: int | None = None) -> Codec:
     """The shipped model with the encoder in `precision`, and another beam where given."""
-    codec = Codec.from_pretrained(MODEL, precision=precision)
-    if beam is not None:
-        codec.quantizer = codec.quantizer.with_beam(beam)
-    return codec
+    return Codec.from_pretrained(MODEL, precision=precision, beam=beam)
+
+
+def onnx(beam: int | None = None) -> InferenceCodec:
+    """The shipped model by ONNX Runtime, in float32."""
+    return InferenceCodec.from_pretrained(MODEL, backend="onnx", precision="float32", beam=beam)
 
 
 def dac_size(precision: torch.dtype = torch.float64) -> Codec:
@@ -52,33 +65,21 @@ def dac_size(precision: torch.dtype = torch.float64) -> Codec:
     return Codec(DAC_SIZE, "dac-size", precision=precision).eval()
 
 
-def own_settings() -> dict[str, Callable[[], Codec]]:
-    """Label -> codec; settings that the shipped model does not tell apart stand once."""
-    beam = Codec.from_pretrained(MODEL).quantizer.beam
-    settings: dict[str, Callable[[], Codec]] = {f"ours, {MODEL}": lambda: shipped(torch.float64)}
-    if beam > 1:
-        settings[f"ours, {MODEL}, beam 1"] = lambda: shipped(torch.float64, 1)
-        settings[f"ours, {MODEL}, float32"] = lambda: shipped(torch.float32)
-    settings[f"ours, {MODEL}, float32, beam 1"] = lambda: shipped(torch.float32, 1)
-    return settings
-
-
-def without_torch() -> dict[str, Callable[[], tuple[InferenceCodec, InferenceCodec]]]:
-    """Label -> what encodes and what decodes a live stream without PyTorch."""
-
-    def exact(backend: Backend) -> tuple[InferenceCodec, InferenceCodec]:
-        return InferenceCodec.from_pretrained(MODEL), InferenceCodec.from_pretrained(MODEL, backend=backend)
-
-    def live(beam: int | None) -> tuple[InferenceCodec, InferenceCodec]:
-        codec = InferenceCodec.from_pretrained(MODEL, backend="onnx", precision="float32", beam=beam)
-        return codec, codec
-
-    return {
-        "without PyTorch: NumPy": lambda: exact("numpy"),
-        "without PyTorch: NumPy encodes, ONNX Runtime decodes": lambda: exact("onnx"),
-        "without PyTorch: ONNX Runtime, float32": lambda: live(None),
-        "without PyTorch: ONNX Runtime, float32, beam 1": lambda: live(1),
+def own_settings() -> dict[str, Callable[[], AnyCodec]]:
+    """Label -> the shipped model at a setting, without those whose packages are not here."""
+    settings: dict[str, Callable[[], AnyCodec]] = {
+        f"ours, {MODEL}": lambda: shipped(torch.float64),
+        f"ours, {MODEL}, beam 1": lambda: shipped(torch.float64, 1),
+        f"ours, {MODEL}, float32": lambda: shipped(torch.float32),
+        f"ours, {MODEL}, float32, beam 1": lambda: shipped(torch.float32, 1),
+        f"ours, {MODEL}, NumPy": lambda: InferenceCodec.from_pretrained(MODEL),
     }
+    if find_spec("onnxruntime"):
+        settings |= {
+            f"ours, {MODEL}, ONNX Runtime, float32": onnx,
+            f"ours, {MODEL}, ONNX Runtime, float32, beam 1": lambda: onnx(1),
+        }
+    return settings
 
 
 def huggingface(kind: str, seconds: float) -> Contender:

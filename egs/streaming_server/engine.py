@@ -5,10 +5,13 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from audiocodec import Codec, DecoderPool, EncoderPool
+from audiocodec import DecoderPool, EncoderPool
+from audiocodec.states import AnyCodec
+
+Samples = NDArray[np.float32]
 
 MAX_WAITING_S = 2.0  # audio of one voice that may wait to be computed; a client that is further ahead is cut off
 
@@ -20,9 +23,9 @@ class Overrun(Exception):
 class Voice:
     """One client: samples that wait, and where what was heard of them goes."""
 
-    def __init__(self, n_q: int, deliver: Callable[[Tensor], None]):
+    def __init__(self, n_q: int, deliver: Callable[[Samples], None]):
         self.n_q, self.deliver = n_q, deliver
-        self.waiting: list[Tensor] = []  # [1, any]
+        self.waiting: list[Samples] = []  # [1, any]
         self.encoder = self.decoder = -1  # numbers in the pools
 
     @property
@@ -35,11 +38,11 @@ class Engine:
     """Encodes and decodes whatever has come since it looked last: the busier, the larger its batches.
 
     Args:
-        codec: a mono codec.
+        codec: a mono codec, with or without PyTorch.
         capacity: voices at the same time.
     """
 
-    def __init__(self, codec: Codec, capacity: int):
+    def __init__(self, codec: AnyCodec, capacity: int):
         self.codec, self.capacity = codec, capacity
         self.encoders, self.decoders = EncoderPool(codec, capacity), DecoderPool(codec, capacity)
         self.voices: set[Voice] = set()
@@ -84,7 +87,7 @@ class Engine:
         self.voices.discard(voice)  # first: what is computed from now on leaves it out, and the thread keeps the order
         await self._in_thread(discard)
 
-    def push(self, voice: Voice, samples: Tensor) -> None:
+    def push(self, voice: Voice, samples: Samples) -> None:
         """Queue samples [1, n].
 
         Raises:
@@ -102,22 +105,22 @@ class Engine:
             pieces = {}
             for voice in list(self.voices):
                 if voice.waiting and voice.encoder >= 0:
-                    pieces[voice] = torch.cat(voice.waiting, dim=-1)
+                    pieces[voice] = np.concatenate(voice.waiting, axis=-1)
                     voice.waiting.clear()
             if pieces:
                 for voice, wav in (await self._in_thread(self._compute, pieces)).items():
                     voice.deliver(wav)
 
-    def _compute(self, pieces: dict[Voice, Tensor]) -> dict[Voice, Tensor]:
+    def _compute(self, pieces: dict[Voice, Samples]) -> dict[Voice, Samples]:
         # A voice may have left while it waited for this thread.
         present = {voice: wav for voice, wav in pieces.items() if voice in self.voices}
         codes = self.encoders.push({voice.encoder: wav for voice, wav in present.items()})
         wavs = self.decoders.push({voice.decoder: codes[voice.encoder][: voice.n_q] for voice in present})
-        return {voice: wavs[voice.decoder] for voice in present}
+        return {voice: self.codec.to_numpy(wavs[voice.decoder]) for voice in present}
 
     def _warm_up(self) -> None:
         streams = [(self.encoders.add(), self.decoders.add()) for _ in range(self.capacity)]
-        silence = torch.zeros(1, self.codec.hop_length)
+        silence = self.codec.silence(1, self.codec.hop_length)[0]
         for count in sorted({1, 2, 4, 8, 16, 32, self.capacity}):
             some = streams[:count]
             codes = self.encoders.push({encoder: silence for encoder, _ in some})

@@ -21,10 +21,10 @@ from statistics import median
 
 import aiohttp
 import numpy as np
-import torch
 
-from audiocodec import Codec, speed
+from audiocodec import speed
 from audiocodec.evaluation.environment import describe
+from audiocodec.inference import InferenceCodec
 
 HERE = Path(__file__).parent
 FRAME_S = 0.02
@@ -118,7 +118,7 @@ def memory_mb(pid: int) -> float:
 async def run(options: argparse.Namespace, port: int) -> dict[str, object]:
     """All of the test against a server that listens on `port`."""
     base = f"http://127.0.0.1:{port}"
-    codec = Codec.from_pretrained(options.model)
+    codec = InferenceCodec.from_pretrained(options.model)
     wav = speed.signal(codec, 20.0)[0, 0]
     pcm = (wav.clamp(-1, 1) * 32767).round().numpy().astype("<i2")
     async with aiohttp.ClientSession() as session:
@@ -140,7 +140,7 @@ async def run(options: argparse.Namespace, port: int) -> dict[str, object]:
         "capacity": options.capacity,
         "seconds": options.seconds,
         "churn_s": options.churn,
-        "fast": options.fast,
+        "server": options.server,
         "frames": len(latencies),
         "calls": sum(voice.calls for voice in voices),
         "latency_p50_ms": median(latencies),
@@ -182,16 +182,16 @@ def table(results: dict[str, dict]) -> str:
         "Server and clients on one machine, 20 ms a message, encoder and decoder; latency from sending a frame to "
         "hearing its first sample, of which 20 ms are the codec's.",
         "",
-        "| voices | seconds | new call every | calls | cut off | frames heard | p50 ms | p99 ms | samples lost "
-        "| memory, MB |",
-        "|---:|---:|---|---:|---:|---:|---:|---:|---:|---|",
+        "| voices | options | seconds | new call every | calls | cut off | frames heard | p50 ms | p99 ms "
+        "| samples lost | memory, MB |",
+        "|---:|---|---:|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in results.values():
         memory = row["memory_mb"]
         early = memory[min(len(memory) - 1, 2)][1]  # after the first half minute
         churn = f"{row['churn_s']:g} s" if row["churn_s"] else "-"
         lines.append(
-            f"| {row['voices']}{' (fast)' if row['fast'] else ''} | {row['seconds']:g} | {churn} | {row['calls']} "
+            f"| {row['voices']} | {row['server'] or '-'} | {row['seconds']:g} | {churn} | {row['calls']} "
             f"| {row['cut_off']} | {row['frames']:,} "
             f"| {row['latency_p50_ms']:.1f} | {row['latency_p99_ms']:.1f} | {row['samples_lost']} "
             f"| {early:.0f} to {memory[-1][1]:.0f} |"
@@ -212,15 +212,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--churn", type=float, help="seconds until a voice hangs up and calls again")
     parser.add_argument("--model", default="speech-16k")
-    parser.add_argument("--fast", action="store_true", help="the server's encoder in float32")
+    parser.add_argument("--server", default="", help="more options for the server, as '--exact' or '--beam 1'")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder")
     options = parser.parse_args()
-    torch.set_num_threads(1)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = ["--port", str(port), "--capacity", str(options.capacity), "--model", options.model]
-    server = subprocess.Popen([sys.executable, str(HERE / "server.py"), *words, *["--fast"] * options.fast])
+    server = subprocess.Popen([sys.executable, str(HERE / "server.py"), *words, *options.server.split()])
     try:
         row = asyncio.run(run(options, port))
     finally:
@@ -228,7 +227,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "load.json"
     results = json.loads(path.read_text()) if path.exists() else {}
-    key = f"{options.voices} voices, {options.seconds:g} s, churn {options.churn}, fast {options.fast}"
+    key = f"{options.voices} voices, {options.seconds:g} s, churn {options.churn}, {options.server}"
     results = {k: v for k, v in results.items() if k != key} | {key: row}
     path.write_text(json.dumps(results, indent=1) + "\n")
     (options.out / "load.md").write_text(table(results))

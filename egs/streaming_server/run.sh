@@ -8,7 +8,7 @@ python=.venv/bin/python here=egs/streaming_server seconds=${1:-60} long=${2:-600
 export OMP_NUM_THREADS=1
 for voices in 5 20 50; do
     $python $here/load_test.py --voices "$voices" --seconds "$seconds"
-    $python $here/load_test.py --voices "$voices" --seconds "$seconds" --fast
+    $python $here/load_test.py --voices "$voices" --seconds "$seconds" --server="--beam 1"
 done
 $python $here/load_test.py --voices 10 --seconds "$long" --churn 5
 $python $here/browser_test.py

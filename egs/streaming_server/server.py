@@ -6,6 +6,8 @@ GET /ws?n_q=K is a WebSocket: the client sends binary messages of 16-bit little-
 any number a message, and gets messages of the same kind back: what the codec makes of them, one frame late. The first
 message, text, is a JSON object with sample_rate, delay and bitrate. A full server answers 503 before the upgrade. Text
 or half a sample closes the connection with 1003, sending further ahead than two seconds with 1008.
+
+Computes by ONNX Runtime in float32, without PyTorch; on one core unless OMP_NUM_THREADS says more.
 """
 
 import argparse
@@ -16,11 +18,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 from aiohttp import WSCloseCode, WSMsgType, web
-from engine import Engine, Overrun, Voice
+from engine import Engine, Overrun, Samples, Voice
 
-from audiocodec import Codec
+from audiocodec.inference import InferenceCodec
+from audiocodec.states import AnyCodec
 
 PAGE = Path(__file__).with_name("page.html")
 MAX_MESSAGE = 64 * 1024  # bytes: two seconds
@@ -51,7 +53,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if engine.full:
         message = f"all {engine.capacity} places are taken; try again later"
         return web.json_response({"error": message}, status=503, headers={"Retry-After": "5"})
-    heard: asyncio.Queue[torch.Tensor] = asyncio.Queue()
+    heard: asyncio.Queue[Samples] = asyncio.Queue()
     voice = Voice(n_q, heard.put_nowait)
     await engine.join(voice)
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, compress=False)
@@ -81,20 +83,20 @@ async def _receive(socket: web.WebSocketResponse, engine: Engine, voice: Voice) 
             return
         samples = np.frombuffer(message.data, "<i2").astype(np.float32) / 32768
         try:
-            engine.push(voice, torch.from_numpy(samples)[None])
+            engine.push(voice, samples[None])
         except Overrun:
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"sent more than 2 s ahead of real time")
             return
 
 
-async def _send(socket: web.WebSocketResponse, heard: "asyncio.Queue[torch.Tensor]") -> None:
+async def _send(socket: web.WebSocketResponse, heard: "asyncio.Queue[Samples]") -> None:
     while True:
-        wav = (await heard.get()).clamp(-1, 1) * 32767
-        if wav.shape[-1]:
-            await asyncio.wait_for(socket.send_bytes(wav.round().numpy().astype("<i2").tobytes()), MAX_SENDING_S)
+        wav = np.round(np.clip(await heard.get(), -1, 1) * 32767).astype("<i2")
+        if wav.size:
+            await asyncio.wait_for(socket.send_bytes(wav.tobytes()), MAX_SENDING_S)
 
 
-def make_app(codec: Codec, capacity: int) -> web.Application:
+def make_app(codec: AnyCodec, capacity: int) -> web.Application:
     """The server as an aiohttp application."""
     app = web.Application()
     app[ENGINE] = Engine(codec, capacity)
@@ -118,11 +120,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--capacity", type=int, default=64, help="voices at the same time; more are refused")
     parser.add_argument("--model", default="speech-16k")
-    parser.add_argument("--fast", action="store_true", help="encoder in float32: faster, codes of this machine only")
+    parser.add_argument("--beam", type=int, help="paths of the codeword search; 1 is fastest; default: the model's")
+    parser.add_argument("--exact", action="store_true", help="codes as on any other machine (float64, NumPy): slower")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    precision = torch.float32 if options.fast else torch.float64
-    codec = Codec.from_pretrained(options.model, precision=precision)
+    if options.exact:
+        codec = InferenceCodec.from_pretrained(options.model, beam=options.beam)
+    else:
+        codec = InferenceCodec.from_pretrained(options.model, backend="onnx", precision="float32", beam=options.beam)
     app = make_app(codec, options.capacity)
     web.run_app(app, host=options.host, port=options.port, print=None, shutdown_timeout=5.0)
 
