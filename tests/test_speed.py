@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 from typer.testing import CliRunner
 
@@ -30,9 +31,13 @@ def test_percentile_and_pieces() -> None:
     assert [p.shape[-1] for p in pieces] == [320, 320, 320]
 
 
-def test_bench_command_tells_every_figure_in_json(tmp_path) -> None:
+@pytest.mark.parametrize("backend", ["torch", "torch-float32", "numpy", "onnx-float32"])
+def test_bench_command_tells_every_figure_in_json(backend, tmp_path) -> None:
+    if backend.startswith("onnx"):
+        pytest.importorskip("onnxruntime")
     make_tiny_codec().save_pretrained(tmp_path / "tiny")
     words = ["bench", "--model", str(tmp_path / "tiny"), "--seconds", "2", "--voices", "2", "--json"]
+    words += ["--backend", backend]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     figures = json.loads(result.output)

@@ -9,6 +9,7 @@ from ..bitstream.tables import load_tables
 from ..config.facts import CodecFacts
 from ..errors import ConfigError, ModelMismatchError
 from ..inference import Backend, InferenceCodec
+from ..inference.backends import Precision
 from ..pretrained import TABLES_FILE, shipped
 
 if TYPE_CHECKING:
@@ -19,23 +20,27 @@ AnyCodec: TypeAlias = Union["Codec", InferenceCodec]
 Model: TypeAlias = Union[str, Path, "Codec", InferenceCodec]
 
 
-def load_model(model: Model, backend: Backend = "auto", beam: int | None = None) -> AnyCodec:
+def load_model(
+    model: Model, backend: Backend = "auto", beam: int | None = None, precision: Precision = "float64"
+) -> AnyCodec:
     """Return the codec that `model` is or names. Not for changing: it may be shared.
 
     Args:
         model: a codec, or what `Codec.from_pretrained` takes.
-        backend: what shall compute it: "numpy", "onnx" (ONNX Runtime) or "torch", all with the same codes;
-            "auto" takes NumPy, which is loaded soonest. A codec that is given computes itself.
+        backend: what shall compute it: "numpy", "onnx" (ONNX Runtime) or "torch", all with the same codes in float64;
+            "auto" takes NumPy, which is loaded soonest, and ONNX Runtime for float32. A codec that is given computes
+            itself.
         beam: paths that encoding follows; None: as many as the model says. A codec that is given knows itself.
+        precision: of the encoder. "float32" is faster, but some frames get other codes than elsewhere.
     Raises:
-        ConfigError: no such model or backend, or the backend's packages are not installed.
+        ConfigError: no such model or backend, no such precision with it, or its packages are not installed.
         ModelMismatchError: the weights do not fit the configuration.
     """
     if isinstance(model, CodecFacts):
         return model
     if str(model) in {folder.name for folder in shipped()}:
-        return _load_shipped(str(model), backend, beam)
-    return _load(model, backend, beam)
+        return _load_shipped(str(model), backend, beam, precision)
+    return _load(model, backend, beam, precision)
 
 
 def able(backend: Backend, conceal: bool) -> Backend:
@@ -48,7 +53,9 @@ def load_torch(model: Union[str, Path, "Codec"]) -> "Codec":
     return load_model(model, "torch")  # type: ignore[return-value]
 
 
-def _load(model: str | Path, backend: Backend, beam: int | None) -> AnyCodec:
+def _load(model: str | Path, backend: Backend, beam: int | None, precision: Precision) -> AnyCodec:
+    if backend == "auto" and precision == "float32":
+        backend = "onnx"
     if backend == "auto":
         try:
             return InferenceCodec.from_pretrained(model, beam=beam)
@@ -59,15 +66,14 @@ def _load(model: str | Path, backend: Backend, beam: int | None) -> AnyCodec:
 
         from ..codec import Codec
 
-        # In the precision of the other backends: files shall not differ.
-        return Codec.from_pretrained(model, precision=torch.float64, beam=beam)
-    return InferenceCodec.from_pretrained(model, backend=backend, beam=beam)
+        return Codec.from_pretrained(model, precision=getattr(torch, precision), beam=beam)
+    return InferenceCodec.from_pretrained(model, backend=backend, beam=beam, precision=precision)
 
 
 @lru_cache(maxsize=2)
-def _load_shipped(name: str, backend: Backend, beam: int | None) -> AnyCodec:
+def _load_shipped(name: str, backend: Backend, beam: int | None, precision: Precision) -> AnyCodec:
     """Load a model that cannot change while the program runs, once for many files."""
-    return _load(name, backend, beam)
+    return _load(name, backend, beam, precision)
 
 
 def model_of(info: StreamInfo, model: Model | None, name: str, backend: Backend = "auto") -> AnyCodec:

@@ -146,6 +146,7 @@ class DiscriminatorConfig(Frozen):
     period_channels: tuple[Annotated[int, Field(ge=1)], ...] = (32, 128, 512, 1024, 1024)
     stft_windows: Windows = (512, 1024, 2048)
     stft_channels: int = Field(32, ge=1)
+    stft_power: Annotated[float, Field(gt=0, le=1)] = 1.0  # of magnitudes they see; below 1: quiet bands weigh more
     window_s: Positive | None = None  # only a random stretch of each crop is judged, which costs less; null: all of it
     lr: Positive = 3e-4
     betas: tuple[Share, Share] = (0.8, 0.99)

@@ -76,7 +76,7 @@ class ReconstructionLoss(nn.Module):
     def _terms(self, x: Tensor, y: Tensor, window: int) -> dict[str, Tensor]:
         """The terms at one window length; x, y [2, N, T, F]."""
         config, out = self.config, {}
-        x_energy, y_energy = _energy(x), _energy(y)
+        x_energy, y_energy = energy_of(x), energy_of(y)
         if window in self.bins or window in self.stft_windows:
             x_mag, y_mag = (x_energy + _MAGNITUDE_EPS).sqrt(), (y_energy + _MAGNITUDE_EPS).sqrt()
             if window in self.bins:
@@ -88,7 +88,7 @@ class ReconstructionLoss(nn.Module):
                 out["stft_linear"] = _relative_l1(x_mag, y_mag)
         if window in self.complex_windows:
             power = config.complex_power
-            difference = _compress(x, x_energy, window, power) - _compress(y, y_energy, window, power)
+            difference = compressed(x, x_energy, window, power) - compressed(y, y_energy, window, power)
             out["complex"] = difference.abs().mean() if config.complex_norm == "l1" else difference.square().mean()
         return out
 
@@ -139,12 +139,13 @@ class MultiScaleSTFT(nn.Module):
         return terms["stft_log"] + terms["stft_linear"]
 
 
-def _energy(spectrum: Tensor) -> Tensor:
+def energy_of(spectrum: Tensor) -> Tensor:
+    """|S|^2 of a spectrum [2, ...], real and imaginary parts."""
     re, im = spectrum.unbind(0)
     return torch.addcmul(re * re, im, im)
 
 
-def _compress(spectrum: Tensor, energy: Tensor, window: int, power: float) -> Tensor:
+def compressed(spectrum: Tensor, energy: Tensor, window: int, power: float) -> Tensor:
     """|S|^p e^(j arg S) of a spectrum [2, N, T, F] of known energy, linear where |S| is tiny."""
     unit_energy = 8 / (3 * window)  # a Hann window of w samples has energy 3 w / 8
     # (u^2 |S|^2 + eps)^((p - 1) / 2) u as exp(log): a power costs three times as much

@@ -162,3 +162,22 @@ def test_another_beam_gives_other_codes_that_decode_as_the_models_own(command, m
     assert files[1] != files[3]
     told = command("compress", recording, "--model", model, "--beam", 0, "--force")
     assert told.code == 1 and "beam=0" in told.err
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_float32_codes_nearly_the_same(backend, command, model, recording, tmp_path):
+    if backend == "auto":
+        pytest.importorskip("onnxruntime")
+    quick = tmp_path / "quick.anc"
+    words = ["--precision", "float32", "--backend", backend, "--json"]
+    assert command("compress", recording, "-o", quick, "--model", model, *words).code == 0
+    exact, rate = decompress(compress(recording, model=model), model=model)
+    heard, _ = decompress(quick.read_bytes(), model=model)
+    assert heard.shape == exact.shape
+    # A near-tie that falls otherwise is as near to what was said; most frames have none.
+    assert (np.abs(heard - exact).reshape(2, -1, rate // 50).max(axis=2) < 1e-4).mean() > 0.9
+
+
+def test_numpy_has_no_float32(command, model, recording, tmp_path):
+    told = command("compress", recording, "--model", model, "--precision", "float32", "--backend", "numpy")
+    assert told.code != 0 and "'float32' goes with 'onnx'" in told.err and not (tmp_path / "speech.anc").exists()
