@@ -83,8 +83,8 @@ class STFTDiscriminator(nn.Module):
         window: samples; the hop is a quarter.
         width: channels of every layer.
         channels: C of the audio.
-        power: magnitudes are raised to it. Below 1, as in the loss term `complex`, quiet upper bands weigh as they are
-            heard and small networks learn them in a tenth of the steps; 1: the spectrum as it is, as in DAC.
+        power: magnitudes are raised to it. Below 1, as in the loss term `complex`, quiet upper bands weigh more nearly
+            as they are heard, and small networks learn of them too; 1: the spectrum as it is, as in DAC.
     Source: DAC, Kumar et al. 2023, arXiv:2306.06546, sec. 3.3 (multi-scale, multi-band complex STFT discriminator).
     """
 

@@ -41,6 +41,7 @@ def export_checkpoint(
     averaged: bool = True,
     dtype: torch.dtype = torch.float32,
     companions: bool = False,
+    beam: int | None = None,
 ) -> Path:
     """Turn a checkpoint, or the best (else newest) one of a run's folder, into a folder that can be shipped.
 
@@ -51,6 +52,7 @@ def export_checkpoint(
         dtype: of the stored weights.
         companions: also discriminators, moments of both optimizers and the run's configuration, so that others can go
             on training with `run.init_from` and `run.init_companions`.
+        beam: paths that encoding shall follow; None: as many as in training.
     Returns:
         `folder`, loadable by Codec.from_pretrained.
     Raises:
@@ -61,7 +63,7 @@ def export_checkpoint(
     if fault := checkpoints.check(source):
         raise ModelMismatchError(f"{source}: {fault}; export another checkpoint")
     tree = checkpoints.read_config(source)["model"]
-    codec = Codec(validate(CodecConfig, tree, str(source)))
+    codec = Codec(validate(CodecConfig, tree, str(source)).with_beam(beam))
     codec.load_state_dict(safetensors.torch.load_file(source / f"{'ema' if averaged else 'model'}.safetensors"))
     written = codec.save_pretrained(folder, dtype)
     for name in _COMPANIONS if companions else ():

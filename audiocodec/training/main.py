@@ -60,6 +60,7 @@ def _export(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--companions", action="store_true", help="also discriminators and optimizers, for others to go on training"
     )
+    parser.add_argument("--beam", type=int, help="paths that encoding shall follow; default: as many as in training")
     options = parser.parse_args(arguments)
     import torch
 
@@ -67,7 +68,12 @@ def _export(arguments: Sequence[str]) -> int:
 
     dtype = torch.float16 if options.half else torch.float32
     folder = export_checkpoint(
-        options.checkpoint, options.out, averaged=not options.raw, dtype=dtype, companions=options.companions
+        options.checkpoint,
+        options.out,
+        averaged=not options.raw,
+        dtype=dtype,
+        companions=options.companions,
+        beam=options.beam,
     )
     print(folder)
     return 0

@@ -40,6 +40,18 @@ def test_an_stft_discriminator_covers_every_bin_once():
     assert all(a[1] == b[0] for a, b in zip(net.edges, net.edges[1:], strict=False))
 
 
+@pytest.mark.parametrize("power", [1.0, 0.3])
+def test_an_stft_discriminator_sees_magnitudes_to_its_power(power):
+    net, seen = STFTDiscriminator(128, 2, power=power), []
+    net.bands[0][0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    wav = torch.randn(1, 1, 2000)
+    for level in (0.1, 1.0):
+        net(level * wav)
+    quiet, loud = (torch.view_as_complex(picture.movedim(1, -1).contiguous()) for picture in seen)
+    clear = loud.abs() > loud.abs().mean()  # compression turns linear where there is next to nothing
+    torch.testing.assert_close(quiet[clear], 0.1**power * loud[clear], rtol=0.02, atol=0)
+
+
 def features(*judgements: float) -> list[list[torch.Tensor]]:
     return [[torch.ones(2, 1, 3), torch.full((2, 1, 3), value)] for value in judgements]
 

@@ -134,7 +134,8 @@ def test_a_checkpoint_is_a_codec_and_exports_its_average(saved, tmp_path):
     )
     raw = Codec.from_pretrained(export_checkpoint(store.path(2), tmp_path / "raw", averaged=False))
     assert torch.equal(raw.get_parameter(name), state.codec.get_parameter(name))
-    half = export_checkpoint(run, tmp_path / "half", dtype=torch.float16)
+    half = export_checkpoint(run, tmp_path / "half", dtype=torch.float16, beam=3)
+    assert Codec.from_pretrained(half).quantizer.beam == 3
     assert (half / "model.safetensors").stat().st_size < 0.7 * (tmp_path / "out/model.safetensors").stat().st_size
 
 
