@@ -6,16 +6,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..codec import Codec
 from ..data.prefetch import Prefetcher
 from ..errors import AudioError, ConfigError
-from ..nn.denormals import denormals_flushed
+from ..states import AnyCodec
 from ..streaming import StreamingEncoder
 from .loading import Channels, Layout, Loaded, Recording, load_all, plain_error
 from .requests import ArrayRequest, Request, find_requests
@@ -65,7 +66,7 @@ class Extractor:
 
     def __init__(
         self,
-        codec: Codec,
+        codec: AnyCodec,
         *,
         n_q: int | None = None,
         channels: Channels = "split",
@@ -74,8 +75,7 @@ class Extractor:
     ):
         if channels not in ("split", "mix"):
             raise ConfigError(f"channels={channels!r}: expected 'split' (an item a channel) or 'mix'")
-        device = next(codec.parameters()).device.type
-        default = CPU_BATCH_S if device == "cpu" else GPU_BATCH_S
+        default = CPU_BATCH_S if device_of(codec) == "cpu" else GPU_BATCH_S
         self.codec, self.n_q = codec, codec.check_n_q(n_q)
         self.batch_seconds = default if batch_seconds is None else batch_seconds
         if not self.batch_seconds > 0:
@@ -98,7 +98,7 @@ class Extractor:
             OSError: what the recordings lie on cannot be read at present.
         """
         results: dict[int, Extracted] = {}
-        with denormals_flushed():
+        with self.codec.denormals_flushed():
             for numbers, loaded in self.loaded(requests):
                 results |= dict(zip(numbers, self.encode(loaded), strict=True))
         return [results[number] for number in range(len(requests))]
@@ -155,7 +155,9 @@ class Extractor:
         for row, wav in zip(padded, wavs, strict=True):
             row[:, : wav.shape[-1]] = wav
         try:
-            codes = self.codec.encode(torch.from_numpy(padded), self.n_q).cpu().numpy().astype(CODE)
+            ready: Array = self.codec.as_wav(padded)
+            found: Array = self.codec.encode(ready, self.n_q)
+            codes = self.codec.to_numpy(found).astype(CODE)
         except torch.OutOfMemoryError:
             if len(wavs) == 1:
                 raise
@@ -167,20 +169,20 @@ class Extractor:
         """Encode a recording block by block."""
         recording = Recording(request, self.layout)
         encoder: StreamingEncoder | None = None
-        parts: list[Tensor] = []
+        parts: list[np.ndarray] = []
         try:
             for block in recording.blocks():
                 encoder = encoder or StreamingEncoder(self.codec, len(block), self.n_q)
-                parts.append(encoder.push(torch.from_numpy(block)).to("cpu", torch.int32))
+                parts.append(self.codec.to_numpy(encoder.push(block)).astype(CODE))
         except AudioError as error:
             return Extracted(recording, error=plain_error(error, request))
         assert encoder is not None  # it is long: there were blocks
-        parts.append(encoder.flush().to("cpu", torch.int32))
-        return Extracted(recording, list(torch.cat(parts, dim=-1).numpy().astype(CODE)))
+        parts.append(self.codec.to_numpy(encoder.flush()).astype(CODE))
+        return Extracted(recording, list(np.concatenate(parts, axis=-1)))
 
 
 def extract(
-    codec: Codec,
+    codec: AnyCodec,
     audio: Source | Sequence[Source],
     *,
     sample_rate: int | None = None,
@@ -196,7 +198,8 @@ def extract(
     codes = extract(codec, wavs, sample_rate=16000)
 
     Args:
-        codec: makes the codes.
+        codec: makes the codes; an `InferenceCodec` by ONNX Runtime in float32 is the fastest on CPUs, whose codes are
+            then those of this machine (docs/streaming.md).
         audio: path of a recording, a folder or a manifest (`.jsonl`), samples [C, L] or [L] float, or a list of such.
         sample_rate: of samples, Hz; recordings say their own.
         n_q: codebooks to keep (default all).
@@ -219,8 +222,16 @@ def extract(
     return [codes for result in results for codes in result.codes]
 
 
-def on_device(codec: Codec, device: str | None = None) -> Codec:
-    """The codec itself where it is on a GPU already or there is none; else a copy of it there.
+def device_of(codec: AnyCodec) -> str:
+    """Kind of device that a codec computes on."""
+    return next(codec.parameters()).device.type if isinstance(codec, Codec) else "cpu"
+
+
+C = TypeVar("C", bound=AnyCodec)
+
+
+def on_device(codec: C, device: str | None = None) -> C:
+    """The codec itself where it is on a GPU already, there is none, or it knows none; else a copy of it there.
 
     Args:
         codec: stays as it is.
@@ -228,8 +239,7 @@ def on_device(codec: Codec, device: str | None = None) -> Codec:
     """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    here = next(codec.parameters()).device
-    if here.type != "cpu" or torch.device(device).type == "cpu":
+    if not isinstance(codec, Codec) or device_of(codec) != "cpu" or torch.device(device).type == "cpu":
         return codec
     return copy.deepcopy(codec).to(device)
 

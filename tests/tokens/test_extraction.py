@@ -14,6 +14,7 @@ from audiocodec.errors import AudioError, ConfigError
 from audiocodec.tokens import extraction
 from audiocodec.tokens.extraction import Extractor, extract, plan_batches
 from audiocodec.tokens.requests import Request, find_requests
+from tests.test_equality import KINDS
 from tests.tiny import make_tiny_codec, make_wav
 
 
@@ -46,6 +47,17 @@ def test_both_networks(kind):
     codec = make_tiny_codec(kind)
     wavs = [make_wav(seconds, seed=i)[0] for i, seconds in enumerate((0.3, 2.0, 0.71))]
     assert same(extract(codec, wavs, sample_rate=16000, n_q=2), [alone(codec, wav, n_q=2)[0] for wav in wavs])
+
+
+@pytest.mark.parametrize("kind", ["numpy float64", "onnx float32"])
+def test_codecs_without_torch(kind, tmp_path, monkeypatch):
+    codec = KINDS[kind](make_tiny_codec(), tmp_path)
+    wavs = [make_wav(seconds, seed=i)[0].numpy() for i, seconds in enumerate((0.3, 2.0, 0.71))]
+    expected = [codec.encode(wav[None])[0] for wav in wavs]
+    assert same(extract(codec, wavs, sample_rate=16000), expected)
+    write_audio(tmp_path / "long.wav", wavs[1], 16000, sample_format="float32")
+    monkeypatch.setattr(extraction, "LONG_S", 0.5)
+    assert same(extract(codec, tmp_path / "long.wav", batch_seconds=0.5), expected[1:2])
 
 
 def test_files_of_any_rate_and_channels(tiny_codec, tmp_path):
