@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..config.codec import SpectralConfig
 from .layers import Array, Chain, ConvNeXt, Layer, Linear, Norm, Overlap, States, Weights
 
-LEVEL, FLOOR = 20.0, 1e-4
+LEVEL, FLOOR, DENORMAL = 20.0, 1e-4, 1e-18
 
 
 def lapped_basis(hop_length: int) -> NDArray[np.float32]:
@@ -41,7 +41,8 @@ class SpectralEncoder(Layer):
         self.memory = [(1, config.hop_length), *self.net.memory]
 
     def step(self, ops: Any, x: Any, states: States) -> Any:
-        hops = states.extend(ops, ops.regroup(x * LEVEL, self.hop_length), 1)
+        level = x * LEVEL + DENORMAL - DENORMAL  # what is next to zero becomes zero, as in networks/spectral.py
+        hops = states.extend(ops, ops.regroup(level, self.hop_length), 1)
         windows = ops.join([ops.cut(hops, None, -1), ops.cut(hops, 1, None)], axis=2)
         real, imag = ops.split(ops.linear(windows, self.basis), 2)
         magnitude = _magnitude(ops, real, imag)
