@@ -154,7 +154,13 @@ def test_nothing_here_in_compress_or_in_its_commands_imports_torch(tmp_path) -> 
         "    assert CliRunner().invoke(app, line.split()).exit_code == 0, line\n"
         "data = audiocodec.compress(np.zeros(1000, np.float32), sample_rate=16000)\n"
         "assert audiocodec.decompress(data)[0].shape == (1, 1000)\n"
-        "from audiocodec import StreamingEncoder\n"
+        "from audiocodec import DecoderPool, EncoderPool, StreamingEncoder\n"
+        "from audiocodec.inference import InferenceCodec\n"
+        "codec = InferenceCodec.from_pretrained('speech-16k')\n"
+        "talking, hearing = EncoderPool(codec, 2), DecoderPool(codec, 2)\n"
+        "codes = talking.push({talking.add(): np.zeros((1, 1000)), talking.add(): np.zeros((1, 700))})\n"
+        "assert {s: c.shape[1] for s, c in codes.items()} == {0: 3, 1: 2}\n"
+        "assert hearing.push({hearing.add(): codes[0]})[0].shape == (1, 2 * 320)\n"
         "sys.exit('imported torch' if 'torch' in sys.modules else 0)\n"
     )
     sf.write(tmp_path / "a.wav", np.zeros(1000), 16000)
