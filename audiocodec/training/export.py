@@ -42,6 +42,7 @@ def export_checkpoint(
     dtype: torch.dtype = torch.float32,
     companions: bool = False,
     beam: int | None = None,
+    blend: tuple[str | Path, float] | None = None,
 ) -> Path:
     """Turn a checkpoint, or the best (else newest) one of a run's folder, into a folder that can be shipped.
 
@@ -53,11 +54,14 @@ def export_checkpoint(
         companions: also discriminators, moments of both optimizers and the run's configuration, so that others can go
             on training with `run.init_from` and `run.init_companions`.
         beam: paths that encoding shall follow; None: as many as in training.
+        blend: folder of the model that the run began from, and its share (0 to 1) in the weights that are written. A
+            mean of a model before and after fine-tuning is often better than both.
     Returns:
         `folder`, loadable by Codec.from_pretrained.
     Raises:
-        ConfigError: there is no checkpoint.
-        ModelMismatchError: it is damaged.
+        ConfigError: there is no checkpoint, or a share outside of 0 to 1.
+        ModelMismatchError: it is damaged, or the other model has other weights.
+    Source: of `blend`: Wortsman et al. 2021, "Robust fine-tuning of zero-shot models", arXiv:2109.01903, eq. 1.
     """
     source = _find(Path(checkpoint))
     if fault := checkpoints.check(source):
@@ -65,11 +69,25 @@ def export_checkpoint(
     tree = checkpoints.read_config(source)["model"]
     codec = Codec(validate(CodecConfig, tree, str(source)).with_beam(beam))
     codec.load_state_dict(safetensors.torch.load_file(source / f"{'ema' if averaged else 'model'}.safetensors"))
+    if blend is not None:
+        _blend(codec, *blend)
     written = codec.save_pretrained(folder, dtype)
     for name in _COMPANIONS if companions else ():
         if (source / name).exists():  # a run without discriminators has none
             shutil.copyfile(source / name, written / name)
     return written
+
+
+@torch.no_grad()
+def _blend(codec: Codec, other: str | Path, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise ConfigError(f"a share of {share:g} of {other}: expected 0 to 1")
+    theirs, ours = Codec.from_pretrained(other).state_dict(), codec.state_dict()
+    if {name: value.shape for name, value in theirs.items()} != {name: value.shape for name, value in ours.items()}:
+        raise ModelMismatchError(f"{other}: has other weights than the checkpoint; both must be of one architecture")
+    for name, value in ours.items():
+        if value.is_floating_point():
+            value.lerp_(theirs[name], share)
 
 
 def _find(path: Path) -> Path:

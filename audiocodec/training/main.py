@@ -61,6 +61,9 @@ def _export(arguments: Sequence[str]) -> int:
         "--companions", action="store_true", help="also discriminators and optimizers, for others to go on training"
     )
     parser.add_argument("--beam", type=int, help="paths that encoding shall follow; default: as many as in training")
+    parser.add_argument(
+        "--blend", nargs=2, metavar=("MODEL", "SHARE"), help="mix in a share of what the run began from: MODEL 0.5"
+    )
     options = parser.parse_args(arguments)
     import torch
 
@@ -74,6 +77,14 @@ def _export(arguments: Sequence[str]) -> int:
         dtype=dtype,
         companions=options.companions,
         beam=options.beam,
+        blend=(options.blend[0], _share(options.blend[1])) if options.blend else None,
     )
     print(folder)
     return 0
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"--blend MODEL SHARE: {text!r} is no number; expected 0 to 1") from None

@@ -39,11 +39,11 @@ Made by `{command}`; all systems and definitions in egs/speech_16k/results.
 ## Training
 
 `egs/speech_16k/run.sh`, two halves of everything and then the decoder alone, at last with discriminators: {steps} steps
-of {batch} s of audio,
-{audio_h:.0f} h heard in all, {hours:.1f} h of one core's time on {processor}, evaluated {date}. Curves and codebook
+of {batch} s of audio, {audio_h:.0f} h heard in all,
+{hours:.1f} h of one core's time on {processor}, evaluated {date}. Curves and codebook
 usage: `training.png` of each part in egs/speech_16k/results; what was tried, and which settings came in on the way:
-egs/speech_16k/experiments.md. Two terms of the loss imitate PESQ and STOI (`loudness`, `intelligibility`), so these two measures flatter this model beside codecs that were not trained on them; ViSQOL and
-DistillMOS know nothing of that.
+egs/speech_16k/experiments.md. Two terms of the loss imitate PESQ and STOI (`loudness`, `intelligibility`), so these two
+measures flatter this model beside codecs that were not trained on them; ViSQOL and DistillMOS know nothing of that.
 
 | recordings | language | min | licence |
 |---|---|---|---|

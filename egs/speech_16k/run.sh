@@ -15,7 +15,7 @@ $python recipes/train.py --config conf/speech_16k.yaml "${data[@]}" run.dir=$fir
 $python recipes/train.py --config conf/speech_16k_stage2.yaml "${data[@]}" run.init_from=$first/model run.dir=$second --resume auto
 $python recipes/train.py --config conf/speech_16k_stage3.yaml "${data[@]}" run.init_from=$second/model run.dir=$third --resume auto
 $python recipes/train.py --config conf/speech_16k_stage4.yaml "${data[@]}" run.init_from=$third/model run.dir=$fourth --resume auto
-$python recipes/train.py export --half --beam 4 $fourth/checkpoints/step-00005400 $model
+$python recipes/train.py export --half --beam 4 --blend $third/model 0.5 $fourth/checkpoints/step-00005400 $model
 rm -f $model/entropy.tables # trained on files written without tables
 audiocodec compress "$speech/train" -o $codes/train
 audiocodec compress "$speech/valid" -o $codes/valid

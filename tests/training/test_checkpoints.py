@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+import safetensors.torch
 import torch
 
 from audiocodec.codec import Codec
@@ -137,6 +138,18 @@ def test_a_checkpoint_is_a_codec_and_exports_its_average(saved, tmp_path):
     half = export_checkpoint(run, tmp_path / "half", dtype=torch.float16, beam=3)
     assert Codec.from_pretrained(half).quantizer.beam == 3
     assert (half / "model.safetensors").stat().st_size < 0.7 * (tmp_path / "out/model.safetensors").stat().st_size
+
+
+def test_a_blend_lies_between_two_models(saved, tmp_path):
+    _, _, store = saved
+    begin = export_checkpoint(store.path(2), tmp_path / "begin", averaged=False)
+    weights = Codec.from_pretrained(begin).state_dict()
+    safetensors.torch.save_file({k: v + v.is_floating_point() for k, v in weights.items()}, begin / "model.safetensors")
+    blended = export_checkpoint(store.path(2), tmp_path / "blend", averaged=False, blend=(begin, 0.25))
+    for name, value in Codec.from_pretrained(blended).state_dict().items():
+        torch.testing.assert_close(value, weights[name] + (0.25 if value.is_floating_point() else 0))
+    with pytest.raises(ConfigError, match="a share of 2"):
+        export_checkpoint(store.path(2), tmp_path / "wrong", blend=(begin, 2.0))
 
 
 def test_what_cannot_be_exported_is_named(saved, tmp_path):
