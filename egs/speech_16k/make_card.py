@@ -56,8 +56,8 @@ come out poorly; languages other than those of the table are less well tried. Be
 above it only the envelope of the spectrum: there the decoder makes up the fine structure, and voices sound grainy, the
 more so the lower the rate. Measures that compare with the original do not mind; DistillMOS, which listens without one,
 puts the upper rates beside AMR-WB at 8.85 kbit/s and Lyra at 3.2, above plain Opus at 9, below Lyra at 9.2
-(egs/speech_16k/results/extended.md), while speaker similarity and word error rate agree with the others. Do not use decoded speech as evidence of who
-spoke.
+(egs/speech_16k/results/extended.md), while speaker similarity and word error rate agree with the others. Do not use
+decoded speech as evidence of who spoke.
 """
 
 
