@@ -171,6 +171,8 @@ def main() -> None:
             counts,
             flush=True,
         )
+    if not rows:
+        raise SystemExit(f"{path}: nothing counted yet for these weights and this beam; run it without --report")
     text = report(rows, options.model)
     options.out.with_suffix(".md").write_text(text)
     print(text)

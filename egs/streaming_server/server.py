@@ -7,7 +7,7 @@ any number a message, and gets messages of the same kind back: what the codec ma
 message, text, is a JSON object with sample_rate, delay and bitrate. A full server answers 503 before the upgrade. Text
 or half a sample closes the connection with 1003, sending further ahead than two seconds with 1008.
 
-Computes by ONNX Runtime in float32, without PyTorch; on one core unless OMP_NUM_THREADS says more.
+Computes by ONNX Runtime in float32, without PyTorch, on one thread unless OMP_NUM_THREADS says more.
 """
 
 import argparse
